@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A growing byte buffer and the JSON writer on top of it. A buffer remembers its first failure (err, -ENOMEM):
+ * a caller appends freely and checks once at the end. data is always NUL-terminated behind len once anything was appended.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdarg.h>
+#include "base/base.h"
+
+struct buf {
+	char *data;
+	size_t len, cap;
+	int err;
+};
+
+void buf_done(struct buf *b);
+void buf_reset(struct buf *b);		/* keeps the memory */
+int buf_reserve(struct buf *b, size_t more);	/* room for `more` bytes and a NUL */
+void buf_add(struct buf *b, const void *p, size_t n);
+void buf_add_str(struct buf *b, const char *s);
+void buf_add_char(struct buf *b, char c);
+void buf_add_u64(struct buf *b, uint64_t v);
+void buf_add_hex(struct buf *b, const void *p, size_t n);
+void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define _buf_ _cleanup_(buf_done)
+
+/*
+ * JSON writer: commas and nesting are its business (up to 32 levels). Strings are bytes from anywhere: invalid UTF-8 bytes become
+ * U+FFFD... see buf.c; control characters, DEL, C1 controls, bidi and other invisible format characters are written as \u escapes,
+ * so that no attacker-chosen string reaches a terminal, a SIEM or a model raw.
+ */
+struct json {
+	struct buf *b;
+	unsigned depth;
+	uint32_t comma;		/* bit per level: an element was written */
+};
+
+void json_init(struct json *j, struct buf *b);
+void json_object(struct json *j, const char *key);	/* key NULL inside arrays and at the top */
+void json_end_object(struct json *j);
+void json_array(struct json *j, const char *key);
+void json_end_array(struct json *j);
+void json_str(struct json *j, const char *key, const char *value);	/* NULL value: nothing is written */
+void json_strn(struct json *j, const char *key, const void *value, size_t n);
+void json_u64(struct json *j, const char *key, uint64_t v);
+void json_i64(struct json *j, const char *key, int64_t v);
+void json_bool(struct json *j, const char *key, bool v);
+void json_hex(struct json *j, const char *key, const void *p, size_t n);
+void json_raw(struct json *j, const char *key, const char *json, size_t n);	/* already JSON */
+
+/* The same escaping for a terminal: bytes that are not printable UTF-8 become \xNN or \u{N}; newlines too. */
+void buf_add_terminal(struct buf *b, const void *p, size_t n);
+
+#endif

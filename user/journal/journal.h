@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal: an append-only directory of segments, one JSON event a line. It is the audit trail, the spool of every
+ * sink and the input of tail. docs/journal.md is the format.
+ *
+ * A segment <20-digit sequence number of its first line>.jsonl holds event lines; each line is a leaf of the segment's RFC 9162
+ * tree (leaf hash = SHA-256(0x00 || line without newline)); leaf hashes are stored beside it in the same base name .leaf (32 bytes a line).
+ * The first line is the segment's header (type, sequence, boot id, key epoch, predecessor's name and root). A checkpoint
+ * line signs (Ed25519) segment, line count, root and key epoch; one closes each segment.
+ *
+ * A thread of its own writes and syncs: append() only queues. Group commit: at most JOURNAL_COMMIT_MS between append and fdatasync.
+ */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "base/buf.h"
+#include "base/hash.h"
+
+#define JOURNAL_COMMIT_MS 100
+
+struct journal;
+struct journal_options {
+	const char *dir;		/* made if missing, mode 0700 */
+	const char *key_dir;		/* key pair made at first start; public half in <key_dir>/journal.pub */
+	const char *host;		/* in headers and checkpoints */
+	size_t queue_bytes;		/* 0: 8 MiB; when full, append says -ENOBUFS and the caller counts */
+	uint64_t segment_bytes;		/* 0: 64 MiB */
+	uint64_t checkpoint_ms;		/* 0: 10,000; also at close and at rotation */
+	void (*error)(void *ctx, int err, const char *what);	/* called on the journal's thread */
+	void *ctx;
+};
+
+/* What recovery found; fixed before open returns. */
+struct journal_recovery {
+	uint64_t next_seq;		/* of the next line */
+	uint64_t torn_bytes;		/* cut from the end of the last segment: an unfinished line */
+	bool unclean;			/* no closing checkpoint */
+};
+
+/* Open for writing (a lock file keeps a second writer out: -EBUSY), recover a torn tail, start the thread. */
+int journal_open(const struct journal_options *o, struct journal **out, struct journal_recovery *found);
+/* Queue one event line (no newline inside; none at the end). Gives its sequence number. Never waits for a disk. -ENOBUFS: counted, not queued. */
+int journal_append(struct journal *j, const void *line, size_t n, uint64_t *seq);
+int journal_flush(struct journal *j);		/* wait until all that was appended is synced; the first error since the last flush */
+uint64_t journal_durable_seq(struct journal *j);	/* lines with a smaller number are synced */
+int journal_durable_fd(struct journal *j);	/* eventfd, readable when durable_seq moved */
+void journal_close(struct journal *j);		/* flush, checkpoint, join */
+
+/* The head for a sink's batch: "segment:lines:root hex" of the last checkpointed state. */
+int journal_head(struct journal *j, char out[160]);
+
+/*
+ * A durable cursor: reads lines in order from a journal directory (also while it is written), remembers its place in <dir>/cursors/<name>.
+ * Single-threaded per cursor; works without a struct journal (tail, export).
+ */
+struct journal_cursor;
+struct journal_line {
+	uint64_t seq;
+	const char *text;		/* valid until the next read; no newline */
+	size_t len;
+};
+int journal_cursor_open(const char *dir, const char *name, struct journal_cursor **out);	/* name NULL: not durable, from the first line */
+int journal_cursor_seek(struct journal_cursor *c, uint64_t seq);	/* UINT64_MAX: behind the last line */
+int journal_cursor_read(struct journal_cursor *c, struct journal_line *out);	/* 1 a line, 0 nothing more now, -errno; never returns a torn line */
+int journal_cursor_commit(struct journal_cursor *c, uint64_t next_seq);	/* durable: everything before next_seq is done */
+uint64_t journal_cursor_committed(const struct journal_cursor *c);
+void journal_cursor_close(struct journal_cursor *c);
+
+/* Offline verification from the files and a public key alone. */
+struct journal_report {
+	uint64_t segments, lines, checkpoints;
+	uint64_t anchored_seq;		/* lines before it are under a valid signature */
+	uint64_t unsigned_lines;	/* behind the last checkpoint: self-asserted */
+	char first_error[400];		/* names segment, line and what is wrong; empty when all is well */
+};
+int journal_verify(const char *dir, const uint8_t public_key[ED25519_KEY_BYTES], struct journal_report *out);	/* 0, -EBADMSG, -errno */
+
+#endif

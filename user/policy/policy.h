@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The policy room: text -> tree -> model -> check -> compile -> image, and the oracle that says what a policy means.
+ * Pure: no kernel, clock or global; the only files are those the caller hands in as text (presets are compiled in).
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "base/buf.h"
+#include "bpf/abi.h"
+
+struct policy;
+
+/* One finding about a policy text. */
+struct diag {
+	bool warning;
+	char *file;		/* the file or "preset:base"; owned by the list */
+	unsigned line, column;	/* from 1; 0: about the whole file */
+	char *text;		/* what is wrong and what to do */
+};
+struct diags {
+	struct diag *items;
+	size_t count, errors;
+	int err;		/* -ENOMEM once memory ran out */
+};
+void diags_done(struct diags *d);
+void diags_print(const struct diags *d, struct buf *out);	/* file:line:column: error: text */
+
+struct policy_param {
+	const char *name, *value;	/* a path must be absolute and clean, or it is an error */
+};
+struct policy_source {
+	const char *text, *file;	/* file: as messages and events show it */
+	size_t len;
+	const struct policy_param *params;
+	size_t param_count;
+};
+
+/* Parse and check. 0 and *out, or -EINVAL with diags->errors > 0 (warnings may come with success). */
+int policy_load(const struct policy_source *src, struct policy **out, struct diags *diags);
+void policy_free(struct policy *p);
+
+/* What a rule number of an image means. Strings live as long as the policy. */
+struct policy_rule_info {
+	const char *id, *file, *why, *owner, *ticket;	/* why, owner, ticket may be NULL */
+	unsigned line, column;
+	const char *preset;				/* NULL: the policy's own */
+	enum class_id class_id;
+	bool deny;
+};
+size_t policy_rule_count(const struct policy *p);	/* numbers 0..count-1, in byte order of ids */
+int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out);	/* also RULE_BUILTIN(x); -ENOENT */
+
+const char *policy_name(const struct policy *p);
+const char *policy_owner(const struct policy *p);
+const char *policy_digest(const struct policy *p);	/* "sha256:..." of the canonical form with its parameters */
+uint32_t policy_record_kinds(const struct policy *p);	/* bits 1 << RECORD_* */
+int policy_open_classes(const struct policy *p, struct buf *out);	/* "calls devices ..." in the language's order */
+int policy_canonical(const struct policy *p, struct buf *out);	/* effective policy as YAML with provenance comments left out: what is digested */
+int policy_show(const struct policy *p, struct buf *out);	/* effective rules for people, each with its file and line */
+const char *policy_preset(const char *name);		/* text of a preset, NULL; policy_preset(NULL): names, one a line */
+
+/* ---- the image (layout: bpf/abi.h) ---- */
+struct policy_image {
+	__u32 *words;
+	size_t count;
+	struct policy_slot slot;	/* offsets from the start of words; generation and counter_base are the loader's */
+};
+int policy_compile(const struct policy *p, struct policy_image *out, struct diags *diags);	/* -E2BIG with a diag naming the rule */
+void policy_image_relocate(struct policy_image *img, __u32 base);	/* make every offset in words and slot absolute */
+void policy_image_done(struct policy_image *img);
+
+/* ---- the oracle ---- */
+struct policy_action {
+	enum verb verb;
+	const char *path;	/* path verbs: absolute, clean, raw bytes */
+	size_t path_len;
+	uint8_t addr[16];	/* network verbs; IPv4 mapped */
+	uint16_t port;
+	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+};
+struct policy_verdict {
+	bool allowed;
+	uint32_t rule;		/* rule number or RULE_BUILTIN(x) */
+};
+/* Straight from the model, sharing no code with compile: slow and obvious. */
+int policy_eval(const struct policy *p, const struct policy_action *a, struct policy_verdict *out);
+/* The same question put to an image (not relocated): the C twin of bpf/decide.bpf.h, for tests and explain. */
+int policy_image_eval(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out);
+/* "read /x", "connect 10.0.0.1:443", "send [::1]:53", "listen 127.0.0.1:80", "unix /run/x" -> action; -EINVAL with a message in why. */
+int policy_action_parse(const char *text, struct policy_action *out, char why[200]);
+void policy_action_done(struct policy_action *a);
+
+#endif
