@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control protocol of the engine: what `bailiff` and any other client say over /run/bailiff/control (a unix stream socket,
+ * root or nobody: SO_PEERCRED). A message is a u32 length (little-endian, at most KV_MAX_BYTES) and that many bytes of base/kv.h; descriptors
+ * ride on its first byte by SCM_RIGHTS. One request, one reply, in order, any number on a connection.
+ *
+ * Every reply has `ok` = 1 or 0. With 0: `error` (a sentence for people), `errno` (number), and for policies one `diag` pair per finding
+ * ("file:line:column: error: text").
+ *
+ * op=hello                        -> version, abi, pid, since (boot ns), enforcing (1/0)
+ * op=create  policy (text) policy_file [stage=observe|enforce] [param=k=v]... [name] [allow_degraded=1] [held=1]
+ *            [deadline_ms] [user] [agent] [session]      descriptor, if while_fd=1: the session ends when its other end closes
+ *                                 -> id, name, stage, enforced (1/0), notice (the one line on stderr: what is enforced here and what is not),
+ *                                    seccomp (struct sock_filter array; empty: none), diag (warnings)
+ *            A sandbox that is not held and whose connection closes before its first `start` ends at once.
+ * op=start   id pid arg... [call] [trace] [user]   descriptor: pidfd of the blocked child
+ *                                 -> command (exec id), seccomp.  On return the child is in the sandbox's cgroup and labelled: governed from its next instruction
+ * op=list                         -> one `sandbox` pair each: a kv message {id name stage policy digest state members commands refused would started_ms held}
+ * op=summary id                   -> id refused would events members state end_reason journal (directory)
+ * op=end     id [reason]          -> killed (processes); returns when nothing of it lives
+ * op=reload  id policy policy_file [param]...   -> digest, generation
+ * op=coverage                     -> one `row` pair per capability: a kv message {name state=full|degraded|missing how change}
+ *                                    kernel, lsm
+ * op=state                        -> counters, one pair per counter name; sinks: one `sink` pair each {name state delivered lag error}
+ * op=stop                         -> the engine leaves (enforcement stays while sandboxes live)
+ */
+#ifndef ENGINE_CONTROL_H
+#define ENGINE_CONTROL_H
+
+#include "base/kv.h"
+
+#define CONTROL_MAX_FDS 4
+
+struct control_message {
+	struct kv kv;
+	char *bytes;		/* what kv borrows from */
+	int fds[CONTROL_MAX_FDS];
+	size_t fd_count;
+};
+
+/* Send one message with descriptors; blocking. */
+int control_send(int sock, const struct buf *message, const int *fds, size_t fd_count);
+/* Receive one whole message; blocking. -ENOLINK when the peer closed, -EBADMSG, -EMSGSIZE. */
+int control_receive(int sock, struct control_message *out);
+void control_message_done(struct control_message *m);	/* closes descriptors that nobody took (set to -1 when taken) */
+int control_connect(const char *path, int *sock);
+/* Send and receive; a reply with ok=0 gives -(its errno) and *reply is filled all the same. */
+int control_call(int sock, const struct buf *request, const int *fds, size_t fd_count, struct control_message *reply);
+
+#endif
