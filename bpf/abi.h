@@ -70,12 +70,8 @@ enum verb {
 	X(DESCRIPTOR,      "guard.descriptor", "a passed descriptor that the receiver may not have") \
 	X(TTY,             "guard.tty",        "typing into a terminal from inside (TIOCSTI, TIOCLINUX)") \
 	X(CAPABILITY,      "guard.capability", "a privilege against the host") \
-	X(KEYRING,         "guard.keyring",    "keys of others") \
-	X(CLOCK,           "guard.clock",      "setting the host's clock") \
-	X(HANDLE,          "guard.handle",     "opening files by handle") \
 	X(DEADLINE,        "session.deadline", "the session's deadline has passed") \
 	X(ENDED,           "session.ended",    "the session has ended") \
-	X(PENDING,         "session.pending",  "no policy is bound yet") \
 	X(OVERLOAD,        "session.overload", "a kernel-side limit of Bailiff is reached; unknown is refused")
 enum builtin_rule {
 #define X(symbol, id, text) B_##symbol,
