@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# One file, no recursion into directories. Rooms are found by wildcard: a new user/<room>/*.c or tests/unit/*_test.c needs no
+# line here. `make help` lists the targets.
+
+BUILD   ?= build
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+prefix  ?= /usr/local
+DESTDIR ?=
+# Sanitizers (make asan, make fuzz) build the same rules into a tree of their own.
+SANITIZE ?=
+
+WARN     := -Wall -Wextra -Werror
+CPPFLAGS := -D_GNU_SOURCE -I. -Iuser -I$(BUILD)/bpf
+CFLAGS   := -std=gnu11 -O2 -g $(WARN) -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong
+LDFLAGS  := -pie -Wl,--as-needed,--gc-sections,-z,relro,-z,now
+ifeq ($(SANITIZE),)
+CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+CFLAGS   += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=$(SANITIZE)
+endif
+# -g for BTF; v3 because older defaults have no atomics that return (KERNEL notes in bpf/compat.bpf.h)
+BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Ivmlinux/x86 -I. -Ibpf -Wall -Werror
+
+# ---- rooms: what each one stands on; the arrows of the house, as the linker sees them ----
+ROOMS := base policy event journal sink kernel sandbox engine cli
+with_base    := base
+with_policy  := policy base
+with_event   := event base
+with_journal := journal event base
+with_sink    := sink journal event base
+with_kernel  := kernel policy base
+with_sandbox := sandbox kernel policy base
+with_engine  := engine sandbox sink kernel journal event policy base
+with_cli     := cli engine journal event policy base
+
+sources = $(filter-out user/$(1)/main.c user/cli/view.c,$(wildcard user/$(1)/*.c))
+PRESENT := $(foreach r,$(ROOMS),$(if $(call sources,$(r)),$(r)))
+LIBS    := $(PRESENT:%=$(BUILD)/lib/lib%.a)
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# The archives for a list of rooms, in link order (users first), each once, only those that exist.
+archives = $(foreach r,cli engine sandbox sink kernel journal event policy base,$(if $(filter $(r),$(1)),$(if $(filter $(r),$(PRESENT)),$(BUILD)/lib/lib$(r).a)))
+# Rooms that a source includes by name, with what they stand on: a test links that and nothing else.
+includes = $(sort $(foreach r,$(shell sed -n 's,^[[:space:]]*\#[[:space:]]*include "\([a-z]*\)/.*,\1,p' $(1) 2>/dev/null | sort -u),$(with_$(r))))
+link = $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1)
+
+# --as-needed drops what a binary does not use. What people type stays light: scripts/layers checks it.
+LIGHT_LIBS := -lyaml -ljansson
+VIEW_LIBS  := -lcrypto -lzmq -lyaml -ljansson -lz
+ALL_LIBS   := -lbpf -lelf -lz -lzmq -lcurl -lssl -lcrypto -lyaml -lseccomp -ljansson
+
+# ---- what there is to build ----
+BPF_SRC  := $(wildcard bpf/*.bpf.c tests/bpf/*.bpf.c)
+SKELS    := $(patsubst %.bpf.c,$(BUILD)/bpf/%.skel.h,$(notdir $(BPF_SRC)))
+BINS     := $(if $(wildcard user/cli/main.c),$(BUILD)/bailiff) $(if $(wildcard user/engine/main.c),$(BUILD)/bailiffd) \
+            $(if $(wildcard user/cli/view.c),$(BUILD)/bailiff-view)
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
+REPLAYS  := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+VM       := $(patsubst tests/vm/%.c,$(BUILD)/vm/%,$(wildcard tests/vm/*.c)) \
+            $(patsubst tests/bpf/%.c,$(BUILD)/vm/%,$(wildcard tests/bpf/*_test.c))
+
+vpath %.bpf.c bpf tests/bpf
+
+.DEFAULT_GOAL := all
+.SECONDEXPANSION:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all tests help clean
+
+all: $(LIBS) $(BINS) ## build the programs into build/
+
+tests: all $(UNIT) $(REPLAYS) $(VM) ## build what the tests run, without running it
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+clean: ## remove everything built
+	rm -rf build build-asan
+
+# ---- kernel programs: source, object, skeleton ----
+$(BUILD)/bpf/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPFFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+# ---- user space ----
+# Skeletons have to exist before anything is compiled that might include one; afterwards the .d files know who does.
+$(call objects,$(wildcard user/kernel/*.c tests/vm/*.c tests/bpf/*_test.c)): | $(SKELS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The list of members is a prerequisite, so that a file taken away leaves the archive too.
+$(BUILD)/lib/lib%.a: $$(call objects,$$(call sources,%)) $(BUILD)/lib/%.members
+	@rm -f $@
+	ar rcs $@ $(filter %.o,$^)
+
+$(BUILD)/lib/%.members: FORCE
+	@mkdir -p $(@D)
+	@echo '$(call sources,$*)' | cmp -s - $@ || echo '$(call sources,$*)' >$@
+
+$(BUILD)/bailiff: $(BUILD)/obj/user/cli/main.o $(call archives,$(with_cli))
+	$(call link,$(LIGHT_LIBS))
+
+$(BUILD)/bailiff-view: $(BUILD)/obj/user/cli/view.o $(call archives,$(with_cli))
+	$(call link,$(VIEW_LIBS))
+
+$(BUILD)/bailiffd: $(BUILD)/obj/user/engine/main.o $(call archives,$(with_engine))
+	$(call link,$(ALL_LIBS))
+
+# ---- tests: each links the rooms that it includes ----
+$(BUILD)/tests/%_test: $(BUILD)/obj/tests/unit/%_test.o $$(call archives,$$(call includes,tests/unit/%_test.c))
+	@mkdir -p $(@D)
+	$(call link,$(ALL_LIBS))
+
+$(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/obj/tests/fuzz/main.o $$(call archives,$$(call includes,tests/fuzz/%_fuzz.c))
+	@mkdir -p $(@D)
+	$(call link,$(ALL_LIBS))
+
+$(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $$(call archives,$$(call includes,tests/fuzz/%_fuzz.c))
+	@mkdir -p $(@D)
+	$(call link,-fsanitize=fuzzer $(ALL_LIBS))
+
+$(BUILD)/vm/%: $(BUILD)/obj/tests/vm/%.o $$(call archives,$$(call includes,tests/vm/%.c))
+	@mkdir -p $(@D)
+	$(call link,$(ALL_LIBS))
+
+$(BUILD)/vm/%_test: $(BUILD)/obj/tests/bpf/%_test.o $$(call archives,$$(call includes,tests/bpf/%_test.c))
+	@mkdir -p $(@D)
+	$(call link,$(ALL_LIBS))
+
+FORCE:
+.PHONY: FORCE
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
