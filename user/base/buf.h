@@ -27,9 +27,10 @@ void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf,
 #define _buf_ _cleanup_(buf_done)
 
 /*
- * JSON writer: commas and nesting are its business (up to 32 levels). Strings are bytes from anywhere: invalid UTF-8 bytes become
- * U+FFFD... see buf.c; control characters, DEL, C1 controls, bidi and other invisible format characters are written as \u escapes,
- * so that no attacker-chosen string reaches a terminal, a SIEM or a model raw.
+ * JSON writer: commas and nesting are its business (up to 32 levels; more is -EOVERFLOW in the buffer). Strings are bytes from
+ * anywhere. A byte that is not part of valid UTF-8, and NUL, is written as the text \xNN ("\\xNN" in the JSON); a backslash that stands
+ * before an x is written \x5c, so that the text reads back in one way only and nothing is lost. Control characters, DEL, C1 controls,
+ * bidi and other invisible characters are written as \u escapes: no attacker-chosen string reaches a terminal, a SIEM or a model raw.
  */
 struct json {
 	struct buf *b;
@@ -50,7 +51,7 @@ void json_bool(struct json *j, const char *key, bool v);
 void json_hex(struct json *j, const char *key, const void *p, size_t n);
 void json_raw(struct json *j, const char *key, const char *json, size_t n);	/* already JSON */
 
-/* The same escaping for a terminal: bytes that are not printable UTF-8 become \xNN or \u{N}; newlines too. */
+/* The same for a terminal: invalid bytes and controls (newlines too) become \xNN, invisible characters \u{N}; a backslash before x or u, \x5c. */
 void buf_add_terminal(struct buf *b, const void *p, size_t n);
 
 #endif

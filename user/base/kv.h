@@ -14,16 +14,16 @@
 
 struct kv_pair {
 	const char *key;	/* not NUL-terminated; into the message */
-	const char *value;	/* NUL-terminated copy is kv_get()'s */
+	const char *value;	/* into copy: NUL-terminated behind value_len */
 	uint32_t key_len, value_len;
 };
 struct kv {
 	struct kv_pair *pairs;
 	size_t count;
-	char *copy;		/* all values again, each NUL-terminated */
+	char *copy;		/* all values, each NUL-terminated */
 };
 
-void kv_begin(struct buf *b);
+void kv_begin(struct buf *b);		/* empties b */
 void kv_add(struct buf *b, const char *key, const void *value, size_t n);
 void kv_add_str(struct buf *b, const char *key, const char *value);	/* NULL: not written */
 void kv_add_u64(struct buf *b, const char *key, uint64_t v);
@@ -32,7 +32,7 @@ int kv_end(struct buf *b);		/* writes the count; 0 or the buffer's error, -E2BIG
 /* Parse p[0..n); *out borrows p and owns its tables. -EBADMSG for anything malformed. */
 int kv_parse(const void *p, size_t n, struct kv *out);
 void kv_done(struct kv *m);
-const char *kv_get(const struct kv *m, const char *key);	/* first value, NUL-terminated, or NULL; values with NUL inside: use kv_find */
+const char *kv_get(const struct kv *m, const char *key);	/* first value, NUL-terminated; NULL when absent or with a NUL inside (use kv_find) */
 const struct kv_pair *kv_find(const struct kv *m, const char *key, const struct kv_pair *after);	/* after NULL: the first */
 int kv_get_u64(const struct kv *m, const char *key, uint64_t *out);	/* -ENOENT, -EINVAL; untouched on failure */
 

@@ -32,7 +32,8 @@ struct yaml_error {
 
 /* 0, -EBADMSG with *why filled, -ENOMEM. An empty document is an error. */
 int yaml_parse(const char *text, size_t len, struct yaml_node **out, struct yaml_error *why);
-void yaml_free(struct yaml_node *n);
+/* libyaml exports a yaml_free of its own and calls it through its PLT: ours must not be the symbol that it finds. */
+void yaml_free(struct yaml_node *n) __asm__("bailiff_yaml_free");
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);		/* NULL when absent */
 
 #endif
