@@ -132,6 +132,16 @@ int sign_keypair(uint8_t secret[ED25519_KEY_BYTES], uint8_t public_key[ED25519_K
 	return err;
 }
 
+int sign_public(const uint8_t secret[ED25519_KEY_BYTES], uint8_t public_key[ED25519_KEY_BYTES])
+{
+	_pkey_ EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, ED25519_KEY_BYTES);
+	size_t n = ED25519_KEY_BYTES;
+
+	if (!k)
+		return -ENOMEM;
+	return EVP_PKEY_get_raw_public_key(k, public_key, &n) == 1 ? 0 : -EIO;
+}
+
 int sign_message(const uint8_t secret[ED25519_KEY_BYTES], const void *p, size_t n, uint8_t out[SIGNATURE_BYTES])
 {
 	_pkey_ EVP_PKEY *k = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, ED25519_KEY_BYTES);

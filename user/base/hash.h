@@ -15,6 +15,7 @@ int hash_hmac_sha256(const void *key, size_t kn, const void *p, size_t n, uint8_
 int hash_random(void *p, size_t n);
 
 int sign_keypair(uint8_t secret[ED25519_KEY_BYTES], uint8_t public_key[ED25519_KEY_BYTES]);
+int sign_public(const uint8_t secret[ED25519_KEY_BYTES], uint8_t public_key[ED25519_KEY_BYTES]);	/* the public half of a secret */
 int sign_message(const uint8_t secret[ED25519_KEY_BYTES], const void *p, size_t n, uint8_t out[SIGNATURE_BYTES]);
 int sign_verify(const uint8_t public_key[ED25519_KEY_BYTES], const void *p, size_t n, const uint8_t sig[SIGNATURE_BYTES]);	/* -EBADMSG */
 int sign_public_pem(const uint8_t public_key[ED25519_KEY_BYTES], char **out);	/* the caller's to free */
