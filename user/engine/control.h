@@ -13,8 +13,10 @@
  *                                 -> id, name, stage, enforced (1/0), notice (the one line on stderr: what is enforced here and what is not),
  *                                    seccomp (struct sock_filter array; empty: none), diag (warnings)
  *            A sandbox that is not held and whose connection closes before its first `start` ends at once.
+ * op=filter  id                   -> seccomp (as above). The child loads it while it is still ungoverned: once it is a member, asking for the
+ *                                    privilege that loading takes would be refused, and be on the record
  * op=start   id pid arg... [call] [trace] [user]   descriptor: pidfd of the blocked child
- *                                 -> command (exec id), seccomp.  On return the child is in the sandbox's cgroup and labelled: governed from its next instruction
+ *                                 -> command (exec id).  On return the child is in the sandbox's cgroup and labelled: governed from its next instruction
  * op=list                         -> one `sandbox` pair each: a kv message {id name stage policy digest state members commands refused would started_ms held}
  * op=summary id                   -> id refused would events members state end_reason journal (directory)
  * op=end     id [reason]          -> killed (processes); returns when nothing of it lives
@@ -30,6 +32,8 @@
 #include "base/kv.h"
 
 #define CONTROL_MAX_FDS 4
+#define CONTROL_PATH "/run/bailiff/control"
+#define CONTROL_PATH_ENV "BAILIFF_CONTROL"	/* the one setting that moves it; the engine's --control and its settings file say the same */
 
 struct control_message {
 	struct kv kv;
@@ -38,9 +42,25 @@ struct control_message {
 	size_t fd_count;
 };
 
-/* Send one message with descriptors; blocking. */
+/*
+ * One message as it arrives, for a socket that may not block: feed until 1 (a message; the reader is ready for the next), 0 (more has to
+ * come), or -ENOLINK (the peer closed between two messages), -EBADMSG (malformed, cut off, descriptors where none belong), -EMSGSIZE, -errno.
+ * After an error the connection is of no use. Zero-initialised; memory grows with what arrived, never with what was announced.
+ */
+struct control_reader {
+	uint8_t head[4];
+	uint32_t size;		/* announced, once the head is complete */
+	size_t have;		/* bytes read, head included */
+	struct buf body;
+	int fds[CONTROL_MAX_FDS];
+	size_t fd_count;
+};
+int control_read(struct control_reader *r, int sock, struct control_message *out);
+void control_reader_done(struct control_reader *r);
+
+/* Send one message with descriptors; blocking. -ETIMEDOUT when the socket has a time limit, -EPIPE when the peer is gone (no SIGPIPE). */
 int control_send(int sock, const struct buf *message, const int *fds, size_t fd_count);
-/* Receive one whole message; blocking. -ENOLINK when the peer closed, -EBADMSG, -EMSGSIZE. */
+/* Receive one whole message; blocking. As control_read(), and -ETIMEDOUT when the socket has a time limit. */
 int control_receive(int sock, struct control_message *out);
 void control_message_done(struct control_message *m);	/* closes descriptors that nobody took (set to -1 when taken) */
 int control_connect(const char *path, int *sock);
