@@ -101,10 +101,10 @@ enum reason {
 	X(CLONE_CGROUP, "clone into cgroup") X(IOCTL, "ioctl") X(CAPABLE, "use capability") X(KEY, "use key") \
 	X(SETTIME, "set clock") X(PRIORITY, "change another process") X(FORK, "fork") X(EXIT, "exit")
 enum operation {
-#define X(symbol, text) OP_##symbol,
+#define X(symbol, text) ACT_##symbol,
 	OPERATIONS(X)
 #undef X
-	OP_COUNT,
+	ACT_COUNT,
 };
 
 enum verdict { VERDICT_ALLOW, VERDICT_DENY, VERDICT_WOULD_DENY };
