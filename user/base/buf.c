@@ -254,37 +254,90 @@ static unsigned put_char_json(char **out, const uint8_t *s, size_t n)
 	return len;
 }
 
-/* Up to 8 bytes of s as a word, first byte lowest; bytes that are not there are spaces. */
-static uint64_t load_word(const uint8_t *s, size_t n)
+/* 1 to 7 bytes of s as a word, first byte lowest, spaces behind: overlapping loads instead of a loop. */
+static inline uint64_t load_tail(const uint8_t *s, size_t n)
 {
-	uint64_t w = 0x2020202020202020ull;
+	uint64_t fill = 0x2020202020202020ull << (8 * n);
+	uint32_t lo, hi;
+	uint16_t half;
 
-	if (n >= 8)
-		memcpy(&w, s, 8);
-	else
-		for (size_t i = 0; i < n; i++)
-			w ^= (uint64_t)(s[i] ^ 0x20) << (8 * i);
-	return w;
+	if (n >= 4) {
+		memcpy(&lo, s, 4);
+		memcpy(&hi, s + n - 4, 4);
+		return fill | lo | (uint64_t)hi << (8 * (n - 4));
+	}
+	if (n == 1)
+		return fill | s[0];
+	memcpy(&half, s, 2);
+	return fill | half | (uint64_t)s[n - 1] << (8 * (n - 1));
 }
 
 /* High bits mark bytes that JSON text cannot hold as they are: below space, quote, backslash, DEL and above. The lowest mark is exact. */
-static uint64_t special_bytes(uint64_t w)
+static inline uint64_t special_bytes(uint64_t w)
 {
 	uint64_t quote = w ^ ONES * '"', slash = w ^ ONES * '\\';
 
 	return ((w - ONES * 32) | (quote - ONES) | (slash - ONES) | (w + ONES) | w) & HIGHS;
 }
 
+typedef signed char v16 __attribute__((vector_size(16)));
+typedef uint64_t v2 __attribute__((vector_size(16)));
+
+/*
+ * Copy s[0..n), 16 <= n, and tell whether all of it was plain: the last step overlaps, and nothing branches on what was read.
+ * Signed comparison: bytes from 0x80 are below space too.
+ */
+static bool copy_plain_long(char *d, const uint8_t *s, size_t n)
+{
+	v16 special = {}, w;
+	v2 any;
+
+	for (size_t i = 0;;) {
+		memcpy(&w, s + i, 16);
+		memcpy(d + i, &w, 16);
+		special |= (w < 32) | (w == '"') | (w == '\\') | (w == 0x7f);
+		if (i == n - 16)
+			break;
+		i = i + 16 < n - 16 ? i + 16 : n - 16;
+	}
+	any = (v2)special;
+	return !(any[0] | any[1]);
+}
+
+/* The same for any n: most strings of an event pass here and are done. Writes up to 8 bytes more than n. */
+static inline bool copy_plain(char *d, const uint8_t *s, size_t n)
+{
+	uint64_t w, last;
+
+	if (n >= 16)
+		return copy_plain_long(d, s, n);
+	if (n < 8) {
+		w = n ? load_tail(s, n) : 0x2020202020202020ull;
+		memcpy(d, &w, 8);
+		return !special_bytes(w);
+	}
+	memcpy(&w, s, 8);
+	memcpy(&last, s + n - 8, 8);
+	memcpy(d, &w, 8);
+	memcpy(d + n - 8, &last, 8);
+	return !(special_bytes(w) | special_bytes(last));
+}
+
 /* Escape from s until `stop` is reached; characters may reach up to `end`. d has room for 6 * (stop - s) + 32. */
-static char *put_json_text(char *d, const uint8_t **from, const uint8_t *stop, const uint8_t *end)
+static __attribute__((noinline, cold)) char *put_escaped(char *d, const uint8_t **from, const uint8_t *stop, const uint8_t *end)
 {
 	const uint8_t *s = *from;
 
 	while (s < stop) {
-		size_t n = end - s < 8 ? end - s : 8;
-		uint64_t w = load_word(s, n), marks = special_bytes(w);
-		size_t plain = marks ? (size_t)__builtin_ctzll(marks) >> 3 : n;
+		size_t n = end - s < 8 ? end - s : 8, plain;
+		uint64_t w, marks;
 
+		if (n == 8)
+			memcpy(&w, s, 8);
+		else
+			w = load_tail(s, n);
+		marks = special_bytes(w);
+		plain = marks ? (size_t)__builtin_ctzll(marks) >> 3 : n;
 		memcpy(d, &w, 8);
 		d += plain;
 		s += plain;
@@ -293,6 +346,16 @@ static char *put_json_text(char *d, const uint8_t **from, const uint8_t *stop, c
 	}
 	*from = s;
 	return d;
+}
+
+static inline char *put_json_text(char *d, const uint8_t **from, const uint8_t *stop, const uint8_t *end)
+{
+	size_t n = stop - *from;
+
+	if (!copy_plain(d, *from, n))
+		return put_escaped(d, from, stop, end);
+	*from = stop;
+	return d + n;
 }
 
 /* ---- JSON ---- */
@@ -353,7 +416,7 @@ static void json_close(struct json *j, char bracket)
 	buf_add_char(j->b, bracket);
 }
 
-void json_object(struct json *j, const char *key)
+void json_begin_object(struct json *j, const char *key)
 {
 	json_open(j, key, '{');
 }
@@ -363,7 +426,7 @@ void json_end_object(struct json *j)
 	json_close(j, '}');
 }
 
-void json_array(struct json *j, const char *key)
+void json_begin_array(struct json *j, const char *key)
 {
 	json_open(j, key, '[');
 }

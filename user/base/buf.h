@@ -39,9 +39,10 @@ struct json {
 };
 
 void json_init(struct json *j, struct buf *b);
-void json_object(struct json *j, const char *key);	/* key NULL inside arrays and at the top */
+/* Not json_object and json_array: jansson exports those, and calls its own through its PLT. Key NULL inside arrays and at the top. */
+void json_begin_object(struct json *j, const char *key);
 void json_end_object(struct json *j);
-void json_array(struct json *j, const char *key);
+void json_begin_array(struct json *j, const char *key);
 void json_end_array(struct json *j);
 void json_str(struct json *j, const char *key, const char *value);	/* NULL value: nothing is written */
 void json_strn(struct json *j, const char *key, const void *value, size_t n);

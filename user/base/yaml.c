@@ -104,6 +104,21 @@ static const char *explain_byte(unsigned char c)
 	return NULL;
 }
 
+static yaml_mark_t mark_of_byte(const struct reader *r, size_t offset)
+{
+	yaml_mark_t at = {};
+
+	for (size_t i = 0; i < offset && i < r->len; i++) {
+		if (r->text[i] == '\n') {
+			at.line++;
+			at.column = 0;
+		} else if ((r->text[i] & 0xc0) != 0x80) {
+			at.column++;
+		}
+	}
+	return at;
+}
+
 static int fail_syntax(struct reader *r)
 {
 	yaml_parser_t *p = &r->parser;
@@ -114,9 +129,9 @@ static int fail_syntax(struct reader *r)
 	if (p->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
 	if (p->error == YAML_READER_ERROR) {	/* the reader runs ahead of the parser: only the byte is known */
-		at = p->mark;
-		if (p->problem_value < 0 || strstr(problem, "UTF-8"))
-			return fail(r, at, "not UTF-8 (byte %zu of the file): save the file as UTF-8", p->problem_offset + 1);
+		at = mark_of_byte(r, p->problem_offset);
+		if (strstr(problem, "UTF-8"))
+			return fail(r, at, "not UTF-8: save the file as UTF-8");
 	}
 	if (p->error == YAML_SCANNER_ERROR && p->context && strstr(p->context, "alias"))
 		return fail(r, p->context_mark, "%s", explain_byte('*'));
