@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What differs between kernels, and what vmlinux.h cannot hold because it is a macro there. */
+#ifndef COMPAT_BPF_H
+#define COMPAT_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#define EPERM 1
+#define EAGAIN 11
+#define ENOMEM 12
+#define EACCES 13
+#define EXDEV 18
+
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define SOCK_STREAM 1
+#define SOCK_DGRAM 2
+#define SOCK_SEQPACKET 5
+
+#define FMODE_READ 0x1
+#define FMODE_WRITE 0x2
+#define FMODE_CREATED 0x100000
+/*
+ * Opens that the kernel makes for itself under an already judged one: overlayfs opening its upper or lower file with the outer path
+ * (open_with_fake_path before 6.5, backing files since). No call from user space sets it.
+ */
+#define FMODE_NOACCOUNT 0x20000000
+
+#define O_TRUNC 01000
+#define O_TMPFILE_BIT 020000000
+#define FMODE_EXEC_FLAG 0x20	/* __FMODE_EXEC in f_flags: opened by execve, uselib or a script's interpreter */
+#define O_PATH 010000000
+
+#define PROT_EXEC 0x4
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFCHR 0020000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define RENAME_EXCHANGE 2
+
+#define ATTR_MODE 1
+#define ATTR_UID 2
+#define ATTR_GID 4
+#define ATTR_SIZE 8
+#define ATTR_ATIME 16
+#define ATTR_MTIME 32
+
+#define PROC_SUPER_MAGIC 0x9fa0
+#define CGROUP2_SUPER_MAGIC 0x63677270
+#define BPF_FS_MAGIC 0xcafe4a11
+#define NSFS_MAGIC 0x6e736673
+#define ANON_INODE_FS_MAGIC 0x09041934
+#define SOCKFS_MAGIC 0x534F434B
+
+#define CLONE_INTO_CGROUP 0x200000000ull
+#define CAP_OPT_NOAUDIT 2
+
+/* MNT_NS_INTERNAL: the namespace of mounts that only the kernel uses (fs/mount.h: ERR_PTR(-EINVAL)). */
+#define MNT_NS_INTERNAL ((__u64)-22)
+
+#define noinline __attribute__((noinline))
+
+/*
+ * A value that the verifier cannot know. 6.1 walks a bpf_loop callback once with the caller's exact stack: loop state that starts as a
+ * constant makes it delete branches (KERNEL.md 0.1). Every scalar of loop state starts as UNKNOWN(x).
+ */
+volatile __u32 loop_zero;
+#define UNKNOWN(x) ((x) + loop_zero)
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The path verdict as hooks use it: claim scratch, walk, special file systems, decide, report. 1 refuses. One action that passes
+ * several hooks is judged by the first: what a later hook sees again (overlay's inner open, the file that this open created, the
+ * image that exec opened) is let through by the marks that the kernel puts on it.
+ */
+#ifndef JUDGE_BPF_H
+#define JUDGE_BPF_H
+
+#include "decide.bpf.h"
+#include "emit.bpf.h"
+
+/* What is to be judged. */
+struct object {
+	const struct vfsmount *mnt;
+	struct dentry *dentry;
+	__u32 verbs;
+	enum operation op;
+};
+
+#define WRITES (1u << VERB_CHANGE | 1u << VERB_CREATE | 1u << VERB_REMOVE)
+
+/* Refuse for a path that cannot be told. */
+static __always_inline int refuse_unknown(const struct here *h, const struct object *o, __u32 why)
+{
+	struct report r;
+
+	report_init(&r, h, CLASS_FILES, VERB_READ, o->op);
+	r.rule = RULE_BUILTIN(PATH_UNKNOWN);
+	r.reason = why;
+	r.hash = (__u64)o->dentry;
+	return report_refusal(&r);
+}
+
+/* Kernel-internal mounts hold pipes, sockets, memfds and overlay's own clones: open by themselves, but never code (KERNEL.md 2.4). */
+static __always_inline int judge_internal(const struct here *h, const struct object *o)
+{
+	struct report r;
+
+	if (!(o->verbs & 1u << VERB_EXECUTE))
+		return 0;
+	report_init(&r, h, CLASS_FILES, VERB_EXECUTE, o->op);
+	r.rule = RULE_BUILTIN(ANON_EXEC);
+	r.hash = (__u64)o->dentry;
+	return report_refusal(&r);
+}
+
+/* The process that an object of procfs belongs to, as thread id in the initial namespace; 0: none. */
+static __always_inline __u32 proc_pid(struct dentry *dentry)
+{
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct proc_inode *pi;
+
+	if (!inode)
+		return 0;
+	pi = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	return BPF_CORE_READ(pi, pid, numbers[0].nr);
+}
+
+enum special { SPECIAL_NONE, SPECIAL_ALLOW, SPECIAL_REFUSE };
+
+/* /proc/<pid>: members see members, outsiders are refused; writes go on to the policy as /proc/self. */
+static __always_inline enum special judge_proc(const struct here *h, const struct object *o, __u64 *proc_root)
+{
+	struct dentry *dentry = o->dentry;
+	__u32 pid = proc_pid(dentry);
+	__u64 *owner;
+
+	if (!pid)
+		return SPECIAL_NONE;
+	owner = bpf_map_lookup_elem(&member_pids, &pid);
+	if (!owner || *owner != h->sandbox)
+		return guard_refuse(h, RULE_BUILTIN(PROC), ACT_PROC, pid) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+	if (!(o->verbs & ~(1u << VERB_READ)))
+		return SPECIAL_ALLOW;
+	*proc_root = (__u64)BPF_CORE_READ(dentry, d_sb, s_root);
+	return SPECIAL_NONE;
+}
+
+/* File systems whose objects are the kernel's, whatever path they are mounted at. */
+static __always_inline enum special judge_special(const struct here *h, const struct object *o, __u64 *proc_root)
+{
+	struct dentry *dentry = o->dentry;
+	__u64 magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+
+	if (magic == PROC_SUPER_MAGIC)
+		return judge_proc(h, o, proc_root);
+	if (magic == BPF_FS_MAGIC)
+		return guard_refuse(h, RULE_BUILTIN(SELF), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+	if (magic == CGROUP2_SUPER_MAGIC && o->verbs & WRITES)
+		return guard_refuse(h, RULE_BUILTIN(CGROUP), ACT_CGROUP, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+	if (magic == NSFS_MAGIC)
+		return guard_refuse(h, RULE_BUILTIN(NAMESPACE), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+	return SPECIAL_NONE;
+}
+
+/* A refusal by the ruling's rule, with one walked path or both. */
+static __always_inline int refuse_path(const struct here *h, struct scratch *s, __u32 index, enum operation op, __u32 paths)
+{
+	report_init(&s->report, h, s->ruling.verb == VERB_UNIX ? CLASS_SOCKETS : CLASS_FILES, s->ruling.verb, op);
+	s->report.rule = s->ruling.rule;
+	s->report.always = s->ruling.rule == RULE_BUILTIN(SELF);
+	s->report.hash = s->walks[0].hash ^ (paths > 1 ? s->walks[1].hash : 0);
+	return report_path(index, paths);
+}
+
+/* What `record:` asks for about an allowed open or write. */
+static __always_inline void record_allowed(const struct here *h, struct scratch *s, const struct object *o)
+{
+	struct who who = { h->sandbox, h->command, h->generation };
+	__u32 slot_index = h->slot, len;
+	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
+	struct rec_file *f = (void *)s->record;
+
+	if (!slot)
+		return;
+	if (!((slot->record & 1u << RECORD_OPEN && o->op == ACT_OPEN) || (slot->record & 1u << RECORD_WRITE && o->verbs & WRITES)))
+		return;
+	__builtin_memset(f, 0, sizeof(*f));
+	head_fill(&f->h, REC_FILE, RING_TELEMETRY, sizeof(*f), &who);
+	f->operation = o->op;
+	f->verbs = o->verbs;
+	f->rule = s->ruling.rule;
+	len = f->path_len = copy_text(s, sizeof(*f), 0);
+	f->h.size += len;
+	head_number(&f->h);
+	submit(&telemetry, f, sizeof(*f) + len, BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST);
+}
+
+static __always_inline int judge_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index)
+{
+	walk_from(&s->walks[0], o->mnt, o->dentry);
+	path_walk(index, 0);
+	if (s->walks[0].why)
+		return refuse_unknown(h, o, s->walks[0].why);
+	if (s->walks[0].internal)
+		return judge_internal(h, o);
+	path_run(index, 0, h->slot);
+	decide_path(index, 0, h->slot, o->verbs);
+	if (s->ruling.refused)
+		return refuse_path(h, s, index, o->op, 1);
+	record_allowed(h, s, o);
+	return 0;
+}
+
+static __always_inline int judge(const struct here *h, const struct object *o)
+{
+	struct scratch *s;
+	enum special special;
+	__u64 proc_root = 0;
+	__s32 index;
+	int refused = 1;
+
+	if (h->dead) {
+		dead_refuse(h, o->op);
+		return 1;
+	}
+	special = judge_special(h, o, &proc_root);
+	if (special)
+		return special == SPECIAL_REFUSE;
+	index = scratch_claim();
+	if (index < 0)
+		return refuse_unknown(h, o, REASON_NO_BUFFER);
+	s = scratch_get(index);
+	if (s) {
+		s->walks[0].proc_root = proc_root;
+		refused = judge_walked(h, o, s, index);
+	}
+	scratch_release(index);
+	return refused;
+}
+
+/* For hooks that give a directory and a name in it. */
+static __always_inline int judge_name(const struct path *dir, struct dentry *dentry, __u32 verbs, enum operation op)
+{
+	struct here h;
+	struct object o = { .verbs = verbs, .op = op, .dentry = dentry };
+
+	if (!sandbox_here(&h))
+		return 0;
+	o.mnt = dir->mnt;
+	return judge(&h, &o);
+}
+
+static __always_inline int judge_path(const struct path *path, __u32 verbs, enum operation op)
+{
+	struct dentry *dentry = path->dentry;
+
+	return judge_name(path, dentry, verbs, op);
+}
+
+#define REFUSED(x) ((x) ? -EACCES : 0)
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a dentry and a mount to what a policy can match: our own walk to the top of the mount tree, written right to left into claimed
+ * scratch, then run forward through the policy's automata (abi.h). The path is the kernel's object, never a caller's string.
+ * What cannot be told exactly (too long, too deep, detached, changing under us) is a reason to refuse, never a shorter path.
+ */
+#ifndef PATH_BPF_H
+#define PATH_BPF_H
+
+#include "sandbox.bpf.h"
+
+extern const void rename_lock __ksym;	/* fs/dcache.c: odd while a rename is on its way */
+extern const void mount_lock __ksym;	/* fs/namespace.c */
+
+#define WALK_RETRIES 5
+
+/* ---- scratch ---- */
+
+/*
+ * Claim a buffer: its index, or -1 when all of this CPU are taken (refuse, and say so). Global: eight outcomes
+ * are one unknown number to its caller's verification.
+ */
+noinline int scratch_claim(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct claims *c = bpf_map_lookup_elem(&claims, &cpu);
+	__s32 i;
+
+	if (!c)
+		return -1;
+#pragma unroll
+	for (i = 0; i < SCRATCH_PER_CPU; i++)
+		if (!(__sync_fetch_and_or(&c->bits, 1u << i) & 1u << i))
+			return cpu * SCRATCH_PER_CPU + i;
+	count_lost(KC_NO_BUFFER);
+	return -1;
+}
+
+static __always_inline void scratch_release(__u32 index)
+{
+	__u32 cpu = index / SCRATCH_PER_CPU;
+	struct claims *c = bpf_map_lookup_elem(&claims, &cpu);
+
+	if (c)
+		__sync_fetch_and_and(&c->bits, ~(1u << (index & (SCRATCH_PER_CPU - 1))));
+}
+
+/* A claimed buffer by its index. */
+static __always_inline struct scratch *scratch_get(__u32 index)
+{
+	return bpf_map_lookup_elem(&scratches, &index);
+}
+
+/* Where byte `pos` of text 0 or 1 lies. */
+static __always_inline __u32 text_at(__u32 which, __u32 pos)
+{
+	return (which ? TEXT_SPAN : 0) + pos;
+}
+
+/* ---- the walk ---- */
+
+/* The loop's state is in the scratch, that is in map memory: no verifier takes its scalars for constants (KERNEL.md 0.1, 0.2). */
+struct loop {
+	struct scratch *s;
+	struct arena *arena;
+	__u32 which;
+};
+
+static __always_inline long cross_mount(struct walk *w)
+{
+	struct mount *m = (void *)w->mount;
+	struct mount *up = BPF_CORE_READ(m, mnt_parent);
+
+	if ((__u64)up == w->mount) {
+		w->done = 1;
+		return 1;
+	}
+	w->dentry = (__u64)BPF_CORE_READ(m, mnt_mountpoint);
+	w->mount = (__u64)up;
+	w->root = (__u64)BPF_CORE_READ(up, mnt.mnt_root);
+	return 0;
+}
+
+static __always_inline long stop(struct walk *w, __u32 why)
+{
+	w->why = why;
+	return 1;
+}
+
+/* One component, right to left. */
+static long climb(__u32 i, struct loop *l)
+{
+	struct scratch *s = l->s;
+	struct walk *w;
+	struct dentry *dentry, *parent;
+	__u32 pos, len;
+
+	if (!s)
+		return 1;
+	w = l->which ? &s->walks[1] : &s->walks[0];
+	if (w->dentry == w->root)
+		return cross_mount(w);
+	dentry = (void *)w->dentry;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if ((__u64)parent == w->dentry)
+		return stop(w, REASON_DETACHED);	/* a root that is not its mount's: bind source gone, kernel-internal */
+	pos = w->pos;
+	if (pos < TEXT_SLACK + 2 || pos > TEXT_END)
+		return stop(w, REASON_TOO_LONG);
+	if (w->proc_root && (__u64)parent == w->proc_root) {
+		/* /proc/<pid of a member> is one place to a policy: /proc/self */
+		pos -= 5;
+		__builtin_memcpy(s->text + text_at(l->which, pos), "/self", 5);
+	} else {
+		len = BPF_CORE_READ(dentry, d_name.len) & 255;
+		pos -= len;
+		if (bpf_probe_read_kernel(s->text + text_at(l->which, pos), len, BPF_CORE_READ(dentry, d_name.name)))
+			return stop(w, REASON_UNREADABLE);
+		pos--;
+		s->text[text_at(l->which, pos)] = '/';
+	}
+	if (pos < TEXT_SLACK)
+		return stop(w, REASON_TOO_LONG);
+	w->pos = pos;
+	w->dentry = (__u64)parent;
+	return 0;
+}
+
+static __always_inline __u32 seq_read(const void *lock)
+{
+	__u32 seq = 1;
+
+	/* seqlock_t begins with its seqcount */
+	bpf_probe_read_kernel(&seq, sizeof(seq), lock);
+	return seq;
+}
+
+/* The mount at the top decides whether the path means anything here. */
+static __always_inline void top_trust(struct walk *w)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mount *m = (void *)w->mount;
+	__u64 ns = (__u64)BPF_CORE_READ(m, mnt_ns);
+
+	if (ns == MNT_NS_INTERNAL) {
+		w->internal = 1;
+		w->why = REASON_NONE;
+		return;
+	}
+	/* NULL: lazily unmounted; another: a tree that is not attached here */
+	if (!w->why && (!ns || ns != (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns)))
+		w->why = REASON_DETACHED;
+}
+
+/*
+ * Walk from walks[which].from_dentry and from_mount into text `which` of a claimed scratch. On return walks[which].why says whether the path is known and pos is its
+ * first byte. A rename or mount anywhere meanwhile makes us start again, for the text could mix two states of the tree.
+ * Global, so that it is verified once a program.
+ */
+noinline int path_walk(__u32 index, __u32 which)
+{
+	struct scratch *s = scratch_get(index);
+	struct loop l = { .s = s, .which = which };
+	__u32 renames, mounts, try;
+	struct mount *m;
+	struct walk *w;
+
+	if (!s)
+		return 0;
+	w = which ? &s->walks[1] : &s->walks[0];
+	m = (void *)w->from_mount;
+#pragma unroll
+	for (try = 0; try < WALK_RETRIES; try++) {
+		renames = seq_read(&rename_lock);
+		mounts = seq_read(&mount_lock);
+		w->dentry = w->from_dentry;
+		w->mount = w->from_mount;
+		w->root = (__u64)BPF_CORE_READ(m, mnt.mnt_root);
+		w->pos = TEXT_END;
+		w->why = REASON_NONE;
+		w->done = w->internal = 0;
+		bpf_loop(WALK_STEPS, climb, &l, 0);
+		if ((renames | mounts) & 1 || seq_read(&rename_lock) != renames || seq_read(&mount_lock) != mounts)
+			continue;
+		if (!w->why && !w->done)
+			w->why = REASON_TOO_DEEP;
+		/* a walk that ended below its mount's root may be in a mount of the kernel's own (pipe, memfd) */
+		if (w->done || w->why == REASON_DETACHED)
+			top_trust(w);
+		return 0;
+	}
+	w->why = REASON_RACED;
+	count_lost(KC_RACED);
+	return 0;
+}
+
+/* ---- the automata ---- */
+
+#define RUN_STEP 16
+
+static __always_inline __u32 arena_word(struct arena *a, __u32 i)
+{
+	asm volatile("" : "+r"(i));
+	i &= ARENA_WORDS - 1;
+	return a->words[i];
+}
+
+struct states {
+	__u32 trie, glob, class_off;
+	__u64 hash;
+};
+
+static __always_inline void run_byte(struct arena *a, struct states *st, __u32 byte)
+{
+	__u32 edge = arena_word(a, st->trie) + 2 * byte;
+	__u32 class = arena_word(a, st->class_off + (byte >> 2)) >> ((byte & 3) * 8) & 255;
+
+	st->glob = arena_word(a, st->glob + class);
+	st->trie = arena_word(a, arena_word(a, edge) == st->trie ? edge + 1 : st->trie + 1);
+	st->hash = (st->hash ^ byte) * 0x100000001b3ull;
+}
+
+static __always_inline void states_load(struct states *st, const struct walk *w)
+{
+	st->trie = w->trie;
+	st->glob = w->glob;
+	st->class_off = w->class_off;
+	st->hash = w->hash;
+}
+
+static long run_step(__u32 i, struct loop *l)
+{
+	struct scratch *s = l->s;
+	struct states st;
+	struct walk *w;
+	__u32 pos, k;
+
+	if (!s || !l->arena)
+		return 1;
+	w = l->which ? &s->walks[1] : &s->walks[0];
+	pos = w->pos + i * RUN_STEP;
+	if (pos < TEXT_SLACK || pos >= TEXT_END)
+		return 1;
+	states_load(&st, w);
+	for (k = 0; k < RUN_STEP && pos < TEXT_END; k++, pos++)
+		run_byte(l->arena, &st, (__u8)s->text[text_at(l->which, pos)]);
+	w->trie = st.trie;
+	w->glob = st.glob;
+	w->hash = st.hash;
+	return 0;
+}
+
+/* Run the walked text through a slot's automata. A missing slot leaves states 0, which refuse (decide.bpf.h). */
+noinline int path_run(__u32 index, __u32 which, __u32 slot_index)
+{
+	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
+	struct scratch *s = scratch_get(index);
+	__u32 zero = 0;
+	struct loop l = { .s = s, .arena = bpf_map_lookup_elem(&arena, &zero), .which = which };
+	struct states st;
+	struct walk *w;
+
+	if (!s)
+		return 0;
+	w = which ? &s->walks[1] : &s->walks[0];
+	w->trie = w->glob = 0;
+	if (!slot || !l.arena)
+		return 0;
+	w->trie = slot->trie_start;
+	w->glob = slot->glob_start;
+	w->class_off = slot->class_off;
+	w->hash = 0xcbf29ce484222325ull;
+	if (w->pos >= TEXT_END) {
+		/* the root itself */
+		states_load(&st, w);
+		run_byte(l.arena, &st, '/');
+		w->trie = st.trie;
+		w->glob = st.glob;
+		return 0;
+	}
+	bpf_loop(PATH_BYTES / RUN_STEP + 1, run_step, &l, 0);
+	states_load(&st, w);
+	run_byte(l.arena, &st, '/');
+	w->below_trie = st.trie;
+	w->below_glob = st.glob;
+	return 0;
+}
+
+/* Set out: an object as hooks name it. Addresses go through map memory, for a global function takes no kernel pointers. */
+static __always_inline void walk_from(struct walk *w, const struct vfsmount *mnt, const struct dentry *dentry)
+{
+	w->from_dentry = (__u64)dentry;
+	w->from_mount = (__u64)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sandbox_here(): which sandbox, policy slot and stage govern the current task. A bystander pays one read of its own task
+ * (bpf_storage == NULL); a task with storage of somebody else's pays one look-up more.
+ */
+#ifndef SANDBOX_BPF_H
+#define SANDBOX_BPF_H
+
+#include "maps.bpf.h"
+
+struct here {
+	__u64 sandbox;
+	__u32 index, command;
+	__u32 slot, stage;
+	__u32 dead;	/* 0, or the builtin rule that refuses everything, + 1 */
+	__u32 generation;
+};
+
+/* What the label says, looked up: a sandbox that is gone or ending refuses, for its members must not outlive it as free tasks. */
+static __always_inline void here_fill(struct here *h, const struct member *m)
+{
+	__u32 index = m->index;
+	struct sandbox *sb = bpf_map_lookup_elem(&sandboxes, &index);
+	struct policy_slot *slot;
+
+	h->sandbox = m->sandbox;
+	h->index = index;
+	h->command = m->command;
+	h->dead = 0;
+	h->generation = 0;
+	h->stage = STAGE_ENFORCE;
+	if (!sb || sb->id != m->sandbox || sb->state != SANDBOX_LIVE) {
+		h->dead = B_ENDED + 1;
+		return;
+	}
+	h->slot = *(volatile __u32 *)&sb->slot;
+	h->stage = sb->stage;
+	slot = bpf_map_lookup_elem(&slots, &h->slot);
+	if (!slot) {
+		h->dead = B_ENDED + 1;
+		return;
+	}
+	h->generation = slot->generation;
+	if (sb->deadline_ns && bpf_ktime_get_boot_ns() >= sb->deadline_ns)
+		h->dead = B_DEADLINE + 1;
+}
+
+static __always_inline bool sandbox_here(struct here *h)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct member *m;
+
+	if (!task->bpf_storage)
+		return false;
+	m = bpf_task_storage_get(&members, task, 0, 0);
+	if (!m)
+		return false;
+	here_fill(h, m);
+	return true;
+}
+
+/* Is this task of the same sandbox? A task without a label is an outsider. */
+static __always_inline bool same_sandbox(const struct here *h, struct task_struct *other)
+{
+	struct member *m = bpf_task_storage_get(&members, other, 0, 0);
+
+	return m && m->sandbox == h->sandbox;
+}
+
+static __always_inline void count_lost(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&lost, &which);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+#endif
