@@ -15,8 +15,6 @@
 #include "engine/server.h"
 
 #define ACCEPT_AT_ONCE	32
-#define READ_AT_ONCE	(256u << 10)
-#define FIRST_ROOM	4096
 
 enum conn_state { CONN_READING, CONN_WAITING, CONN_WRITING };
 
@@ -30,17 +28,11 @@ struct conn {
 	enum conn_state state;
 	uint64_t until_ms;		/* UINT64_MAX: idle between requests, or waiting for us */
 
-	uint8_t head[4];
-	size_t have;			/* of head and body together */
-	uint32_t len;			/* of the body */
-	char *body;
-	size_t room;
-	int fds[CONTROL_MAX_FDS];
-	size_t fd_count;
+	struct control_reader reader;
+	size_t held;			/* of the reader's memory, in the account */
 
 	char *out;
 	size_t out_len, out_done;
-	bool last;			/* close when the answer is out */
 };
 
 struct server {
@@ -55,20 +47,6 @@ struct server {
 };
 
 /* ---- ends ---- */
-static void body_drop(struct conn *c)
-{
-	free(c->body);
-	c->server->memory -= c->room;
-	c->body = NULL;
-	c->room = 0;
-	c->have = 0;
-	for (size_t i = 0; i < c->fd_count; i++) {
-		if (c->fds[i] >= 0)
-			close(c->fds[i]);
-	}
-	c->fd_count = 0;
-}
-
 static void out_drop(struct conn *c)
 {
 	free(c->out);
@@ -84,7 +62,8 @@ static void conn_close(struct conn *c)
 
 	loop_remove(c->source);
 	close(c->fd);
-	body_drop(c);
+	control_reader_done(&c->reader);
+	s->memory -= c->held;
 	out_drop(c);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -140,10 +119,7 @@ static void conn_write(struct conn *c)
 		c->out_done += n;
 	}
 	out_drop(c);
-	if (c->last)
-		conn_close(c);
-	else
-		conn_reading(c);
+	conn_reading(c);
 }
 
 static void conn_answer(struct conn *c, const struct buf *message)
@@ -195,128 +171,19 @@ void server_error(struct server *s, uint64_t conn, int err, const char *fmt, ...
 }
 
 /* ---- reading ---- */
-static void take_fds(struct conn *c, struct msghdr *m)
-{
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
-		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
-			if (c->fd_count < CONTROL_MAX_FDS)
-				c->fds[c->fd_count++] = fd;
-			else
-				close(fd);
-		}
-	}
-}
-
-/* The first bytes of a message, and the only ones that may bring descriptors. */
-static ssize_t read_first(struct conn *c)
-{
-	union {
-		char bytes[CMSG_SPACE(CONTROL_MAX_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec io = { .iov_base = c->head, .iov_len = sizeof(c->head) };
-	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	if (n < 0)
-		return -errno;
-	take_fds(c, &m);
-	if (m.msg_flags & MSG_CTRUNC)
-		return -EMSGSIZE;
-	return n;
-}
-
-static int body_room(struct conn *c)
-{
-	size_t body = c->have - sizeof(c->head), room;
-	char *more;
-
-	if (body < c->room)
-		return 0;
-	room = c->room ? 2 * c->room : FIRST_ROOM;
-	if (room > c->len)
-		room = c->len;
-	if (c->server->memory + (room - c->room) > SERVER_MEMORY_BYTES)
-		return -ENOBUFS;
-	more = realloc(c->body, room);
-	if (!more)
-		return -ENOMEM;
-	c->server->memory += room - c->room;
-	c->body = more;
-	c->room = room;
-	return 0;
-}
-
-/* Bytes read, 0 at the end of the stream, -EAGAIN, or what is wrong with the peer. */
-static ssize_t read_some(struct conn *c)
-{
-	size_t body;
-	ssize_t n;
-	int err;
-
-	if (!c->have)
-		return read_first(c);
-	if (c->have < sizeof(c->head)) {
-		n = recv(c->fd, c->head + c->have, sizeof(c->head) - c->have, MSG_DONTWAIT);
-		return n < 0 ? -errno : n;
-	}
-	err = body_room(c);
-	if (err)
-		return err;
-	body = c->have - sizeof(c->head);
-	n = recv(c->fd, c->body + body, c->room - body, MSG_DONTWAIT);
-	return n < 0 ? -errno : n;
-}
-
-static bool message_whole(const struct conn *c)
-{
-	return c->have >= sizeof(c->head) && c->have - sizeof(c->head) == c->len;
-}
-
-/* 1: a whole message; 0: not yet; negative: drop this client. */
-static int read_message(struct conn *c)
-{
-	size_t got = 0;
-
-	while (got < READ_AT_ONCE) {
-		ssize_t n = read_some(c);
-
-		if (n == -EINTR)
-			continue;
-		if (n == -EAGAIN)
-			return 0;
-		if (n <= 0)
-			return n ? n : -ENOLINK;
-		if (!c->have)
-			c->until_ms = clock_mono_ms() + SERVER_PATIENCE_MS;
-		c->have += n;
-		got += n;
-		if (c->have == sizeof(c->head)) {
-			uint32_t len;
-
-			memcpy(&len, c->head, sizeof(len));
-			c->len = le32toh(len);
-			if (!c->len || c->len > KV_MAX_BYTES)
-				return -EMSGSIZE;
-		}
-		if (message_whole(c))
-			return 1;
-	}
-	return 0;
-}
-
-static void conn_request(struct conn *c)
+/* The reader grows with what has come; what it holds between two calls counts against the limit of all. */
+static int conn_account(struct conn *c)
 {
 	struct server *s = c->server;
-	struct server_request q = { .conn = c->id, .pid = c->pid };
-	int err = kv_parse(c->body, c->len, &q.message.kv);
+
+	s->memory += c->reader.body.cap - c->held;
+	c->held = c->reader.body.cap;
+	return s->memory > SERVER_MEMORY_BYTES ? -ENOBUFS : 0;
+}
+
+static void conn_request(struct conn *c, struct server_request *q)
+{
+	struct server *s = c->server;
 
 	c->state = CONN_WAITING;
 	c->until_ms = UINT64_MAX;
@@ -324,46 +191,39 @@ static void conn_request(struct conn *c)
 		conn_close(c);
 		return;
 	}
-	if (err) {
-		count_add(COUNT_CONTROL_REFUSED, 1);
-		c->last = true;
-		body_drop(c);
-		server_error(s, q.conn, err, "this is not a request");
-		return;
+	s->o.request(s->o.ctx, q);	/* may answer at once, and the answer may fail: c is not touched after it */
+}
+
+static void conn_read(struct conn *c)
+{
+	struct server_request q = { .conn = c->id, .pid = c->pid };
+	bool begun = c->reader.have;
+	int r = control_read(&c->reader, c->fd, &q.message);
+
+	if (r == -ENOLINK) {
+		conn_close(c);	/* an orderly end */
+	} else if (r < 0 || conn_account(c)) {
+		if (r == 1)
+			control_message_done(&q.message);
+		conn_refuse(c);
+	} else if (r) {
+		conn_request(c, &q);
+		control_message_done(&q.message);
+	} else if (!begun && c->reader.have) {
+		c->until_ms = clock_mono_ms() + SERVER_PATIENCE_MS;
 	}
-	/* the handler may answer at once, and the answer may fail: c is not touched after it */
-	q.message.bytes = steal(&c->body);
-	s->memory -= c->room;
-	c->room = 0;
-	memcpy(q.message.fds, c->fds, sizeof(c->fds));
-	q.message.fd_count = c->fd_count;
-	c->fd_count = 0;
-	c->have = 0;
-	s->o.request(s->o.ctx, &q);
-	control_message_done(&q.message);
 }
 
 static void on_conn(void *ctx, int fd, uint32_t events)
 {
 	struct conn *c = ctx;
-	int r;
 
 	(void)fd;
-	if (c->state == CONN_WRITING && events & EPOLLOUT) {
+	if (c->state == CONN_WRITING && events & EPOLLOUT)
 		conn_write(c);
-		return;
-	}
-	if (c->state == CONN_READING && events & EPOLLIN) {
-		r = read_message(c);
-		if (r == -ENOLINK && !c->have)
-			conn_close(c);	/* an orderly end */
-		else if (r < 0)
-			conn_refuse(c);
-		else if (r)
-			conn_request(c);
-		return;
-	}
-	if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
+	else if (c->state == CONN_READING && events & EPOLLIN)
+		conn_read(c);
+	else if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 		conn_close(c);
 }
 
