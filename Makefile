@@ -6,7 +6,13 @@ BUILD   ?= build
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 prefix  ?= /usr/local
+bindir  ?= $(prefix)/bin
+unitdir ?= $(prefix)/lib/systemd/system
 DESTDIR ?=
+# make V=1 shows the commands
+V       ?=
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@echo '  $(1)	$(2)')
 # Sanitizers (make asan, make fuzz) build the same rules into a tree of their own.
 SANITIZE ?=
 
@@ -20,7 +26,7 @@ else
 CFLAGS   += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS  += -fsanitize=$(SANITIZE)
 endif
-# -g for BTF; v3 because older defaults have no atomics that return (KERNEL notes in bpf/compat.bpf.h)
+# -g for BTF; v3 because older defaults have no atomics that return
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Ivmlinux/x86 -I. -Ibpf -Wall -Werror
 
 # ---- rooms: what each one stands on; the arrows of the house, as the linker sees them ----
@@ -43,7 +49,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 archives = $(foreach r,cli engine sandbox sink kernel journal event policy base,$(if $(filter $(r),$(1)),$(if $(filter $(r),$(PRESENT)),$(BUILD)/lib/lib$(r).a)))
 # Rooms that a source includes by name, with what they stand on: a test links that and nothing else.
 includes = $(sort $(foreach r,$(shell sed -n 's,^[[:space:]]*\#[[:space:]]*include "\([a-z]*\)/.*,\1,p' $(1) 2>/dev/null | sort -u),$(with_$(r))))
-link = $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1)
+link = $(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1)
 
 # --as-needed drops what a binary does not use. What people type stays light: scripts/layers checks it.
 LIGHT_LIBS := -lyaml -ljansson
@@ -58,20 +64,42 @@ BINS     := $(if $(wildcard user/cli/main.c),$(BUILD)/bailiff) $(if $(wildcard u
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 REPLAYS  := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+E2E      := $(wildcard tests/e2e/*_test.sh tests/e2e/*_test.py)
 VM       := $(patsubst tests/vm/%.c,$(BUILD)/vm/%,$(wildcard tests/vm/*.c)) \
             $(patsubst tests/bpf/%.c,$(BUILD)/vm/%,$(wildcard tests/bpf/*_test.c))
 
 vpath %.bpf.c bpf tests/bpf
 
+SHELL := /bin/bash
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tests help clean
+.PHONY: all tests deps install test help clean
 
 all: $(LIBS) $(BINS) ## build the programs into build/
 
 tests: all $(UNIT) $(REPLAYS) $(VM) ## build what the tests run, without running it
+
+deps: ## install from Debian what building and testing need (as root)
+	scripts/deps build test
+
+install: all ## install into $(DESTDIR)$(prefix)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir)
+	$(if $(BINS),install -m 755 $(BINS) $(DESTDIR)$(bindir))
+	sed 's,@bindir@,$(bindir),' integrations/systemd/bailiff.service >$(DESTDIR)$(unitdir)/bailiff.service
+	chmod 644 $(DESTDIR)$(unitdir)/bailiff.service
+
+# Sets up by itself: a second make, since what is missing may be what this one needs to build.
+test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itself up)
+	@scripts/deps --check build test || scripts/deps build test
+	@$(MAKE) --no-print-directory -j2 tests
+	@rm -f $(BUILD)/vm-deaths
+	@scripts/vmtests --plan >$(BUILD)/vm-plan
+	@readarray -t boots <$(BUILD)/vm-plan; tests/run \
+		--jobs 2 --limit 120 $(UNIT) $(REPLAYS) \
+		--jobs 1 --limit 300 $(E2E) \
+		--jobs 2 --limit 1800 "$${boots[@]}"
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -82,10 +110,11 @@ clean: ## remove everything built
 # ---- kernel programs: source, object, skeleton ----
 $(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPFFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPFFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 # ---- user space ----
 # Skeletons have to exist before anything is compiled that might include one; afterwards the .d files know who does.
@@ -93,45 +122,55 @@ $(call objects,$(wildcard user/kernel/*.c tests/vm/*.c tests/bpf/*_test.c)): | $
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The list of members is a prerequisite, so that a file taken away leaves the archive too.
 $(BUILD)/lib/lib%.a: $$(call objects,$$(call sources,%)) $(BUILD)/lib/%.members
 	@rm -f $@
-	ar rcs $@ $(filter %.o,$^)
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $(filter %.o,$^)
 
 $(BUILD)/lib/%.members: FORCE
 	@mkdir -p $(@D)
 	@echo '$(call sources,$*)' | cmp -s - $@ || echo '$(call sources,$*)' >$@
 
 $(BUILD)/bailiff: $(BUILD)/obj/user/cli/main.o $(call archives,$(with_cli))
+	$(call say,LD,$@)
 	$(call link,$(LIGHT_LIBS))
 
 $(BUILD)/bailiff-view: $(BUILD)/obj/user/cli/view.o $(call archives,$(with_cli))
+	$(call say,LD,$@)
 	$(call link,$(VIEW_LIBS))
 
 $(BUILD)/bailiffd: $(BUILD)/obj/user/engine/main.o $(call archives,$(with_engine))
+	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
 
 # ---- tests: each links the rooms that it includes ----
 $(BUILD)/tests/%_test: $(BUILD)/obj/tests/unit/%_test.o $$(call archives,$$(call includes,tests/unit/%_test.c))
 	@mkdir -p $(@D)
+	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
 
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/obj/tests/fuzz/main.o $$(call archives,$$(call includes,tests/fuzz/%_fuzz.c))
 	@mkdir -p $(@D)
+	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
 
 $(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $$(call archives,$$(call includes,tests/fuzz/%_fuzz.c))
 	@mkdir -p $(@D)
+	$(call say,LD,$@)
 	$(call link,-fsanitize=fuzzer $(ALL_LIBS))
 
 $(BUILD)/vm/%: $(BUILD)/obj/tests/vm/%.o $$(call archives,$$(call includes,tests/vm/%.c))
 	@mkdir -p $(@D)
+	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
 
 $(BUILD)/vm/%_test: $(BUILD)/obj/tests/bpf/%_test.o $$(call archives,$$(call includes,tests/bpf/%_test.c))
 	@mkdir -p $(@D)
+	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
 
 FORCE:
