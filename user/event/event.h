@@ -107,6 +107,17 @@ struct event_coverage {
 	const char *name, *state, *how;		/* state: "full", "degraded", "missing", "open" (left ungoverned by the policy) */
 };
 
+/* One ring on one CPU: everything up to high is in the record, but for the holes. */
+struct event_range {
+	uint64_t first, last;
+};
+struct event_stream {
+	uint32_t ring, cpu;
+	uint64_t high;
+	const struct event_range *holes;
+	size_t hole_count;
+};
+
 /* One struct for all kinds: fill what applies, leave the rest zero; zero and NULL are left out. */
 struct event_notice {
 	enum event_notice_kind kind;
@@ -125,8 +136,8 @@ struct event_notice {
 	size_t count_count;
 	const struct event_coverage *coverage;
 	size_t coverage_count;
-	const uint64_t *seq[RING_COUNT];	/* HEARTBEAT: the last recorded number per cpu, seq_cpus of each */
-	size_t seq_cpus;
+	const struct event_stream *streams;	/* HEARTBEAT: how far each stream is in the record */
+	size_t stream_count;
 	const char *sink, *event_uid;		/* SINK_*: whose, and about which event */
 	int status;				/* HTTP status, exit status, errno: what the kind makes of it */
 };
@@ -149,6 +160,16 @@ struct event_view {
 };
 int event_view_parse(const char *line, size_t n, struct event_view *out);	/* -ENOMSG: JSON but no event (the journal's own lines); -EBADMSG */
 void event_view_done(struct event_view *v);
+/* What a line says about sequence numbers: a successor walks from the last heartbeat to the end of the journal and knows what is recorded. */
+enum event_seq_kind {
+	EVENT_SEQ_RECORD,	/* this number is in the record (first == last) */
+	EVENT_SEQ_STREAM,	/* a heartbeat: this far, but for the holes that follow (first == last == high) */
+	EVENT_SEQ_HOLE,
+	EVENT_SEQ_GAP,		/* declared lost */
+};
+typedef void (*event_seq_fn)(void *ctx, enum event_seq_kind kind, uint32_t ring, uint32_t cpu, uint64_t first, uint64_t last);
+/* 0 and *heartbeat, with boot[40] when it is one; -ENOMSG: nothing about sequences in it. Numbers count from boot: compare boot first. */
+int event_seq_walk(const char *line, size_t n, event_seq_fn fn, void *ctx, bool *heartbeat, char boot[40]);
 void event_print_line(const struct event_view *v, bool colour, struct buf *out);	/* with its newline; local time; escaped for terminals */
 
 #endif
