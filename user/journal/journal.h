@@ -26,7 +26,8 @@ struct journal_options {
 	size_t queue_bytes;		/* 0: 8 MiB; when full, append says -ENOBUFS and the caller counts */
 	uint64_t segment_bytes;		/* 0: 64 MiB */
 	uint64_t checkpoint_ms;		/* 0: 10,000; also at close and at rotation */
-	void (*error)(void *ctx, int err, const char *what);	/* called on the journal's thread */
+	uint64_t key_ms;		/* 0: 24 h; an older signing key is replaced and destroyed */
+	void (*error)(void *ctx, int err, const char *what);	/* on the journal's thread, once per trouble; err 0: it writes again */
 	void *ctx;
 };
 
@@ -34,17 +35,22 @@ struct journal_options {
 struct journal_recovery {
 	uint64_t next_seq;		/* of the next line */
 	uint64_t torn_bytes;		/* cut from the end of the last segment: an unfinished line */
-	bool unclean;			/* no closing checkpoint */
+	bool unclean;			/* no checkpoint at the end: it was not closed */
+	char damage[400];		/* not empty: a durable part is damaged; left as it is, writing goes on in a new segment */
 };
 
 /* Open for writing (a lock file keeps a second writer out: -EBUSY), recover a torn tail, start the thread. */
 int journal_open(const struct journal_options *o, struct journal **out, struct journal_recovery *found);
-/* Queue one event line (no newline inside; none at the end). Gives its sequence number. Never waits for a disk. -ENOBUFS: counted, not queued. */
+/*
+ * Queue one event line. Gives its sequence number. Never waits for a disk. Not queued: -ENOBUFS (the queue is full), -EINVAL (empty, a newline
+ * inside, or it poses as a line of the journal's own), -EMSGSIZE (above 1 MiB), -ENOMEM.
+ */
 int journal_append(struct journal *j, const void *line, size_t n, uint64_t *seq);
 int journal_flush(struct journal *j);		/* wait until all that was appended is synced; the first error since the last flush */
 uint64_t journal_durable_seq(struct journal *j);	/* lines with a smaller number are synced */
+int journal_wait_durable(struct journal *j, uint64_t seq, unsigned timeout_ms);	/* until durable_seq is above seq: 0; -ETIMEDOUT */
 int journal_durable_fd(struct journal *j);	/* eventfd, readable when durable_seq moved */
-void journal_close(struct journal *j);		/* flush, checkpoint, join */
+void journal_close(struct journal *j);		/* flush, checkpoint, join; gives up on a failing disk after 3 s and says so by the error callback */
 
 /* The head for a sink's batch: "segment:lines:root hex" of the last checkpointed state. */
 int journal_head(struct journal *j, char out[160]);
@@ -60,7 +66,9 @@ struct journal_line {
 	size_t len;
 };
 int journal_cursor_open(const char *dir, const char *name, struct journal_cursor **out);	/* name NULL: not durable, from the first line */
+bool journal_cursor_restarted(const struct journal_cursor *c);	/* its file was damaged or of another journal: it begins at the first line again */
 int journal_cursor_seek(struct journal_cursor *c, uint64_t seq);	/* UINT64_MAX: behind the last line */
+void journal_cursor_limit(struct journal_cursor *c, uint64_t seq);	/* read only lines before it (journal_durable_seq) */
 int journal_cursor_read(struct journal_cursor *c, struct journal_line *out);	/* 1 a line, 0 nothing more now, -errno; never returns a torn line */
 int journal_cursor_commit(struct journal_cursor *c, uint64_t next_seq);	/* durable: everything before next_seq is done */
 uint64_t journal_cursor_committed(const struct journal_cursor *c);
@@ -72,7 +80,14 @@ struct journal_report {
 	uint64_t anchored_seq;		/* lines before it are under a valid signature */
 	uint64_t unsigned_lines;	/* behind the last checkpoint: self-asserted */
 	char first_error[400];		/* names segment, line and what is wrong; empty when all is well */
+	uint64_t anchored_ms;		/* the time that this signature states */
+	uint64_t torn_bytes;		/* of an unfinished line at the very end: not counted, not an error */
+	uint64_t key_epoch;		/* of the last segment */
+	bool head_found;		/* journal_verify_head: the witnessed state is part of this journal */
 };
 int journal_verify(const char *dir, const uint8_t public_key[ED25519_KEY_BYTES], struct journal_report *out);	/* 0, -EBADMSG, -errno */
+/* The same, and the journal must contain the state `head` (journal_head()'s text), as somebody else remembers it: finds a cut tail too. */
+int journal_verify_head(const char *dir, const uint8_t public_key[ED25519_KEY_BYTES], const char *head, struct journal_report *out);
+int journal_public_key(const char *key_dir, uint8_t out[ED25519_KEY_BYTES]);	/* <key_dir>/journal.pub */
 
 #endif

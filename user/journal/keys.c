@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys on disk: journal.key (the one in force), journal.key.next (only between making a key and the durable header that names it) and
+ * journal.pub. A key file is one line: "bailiff-journal-key-1 EPOCH MADE_MS SECRET ENDORSED", numbers decimal, the others hex.
+ * Replacing the file drops the old secret; what a file system or a disk keeps of it is beyond us, and the manual says so.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include "base/file.h"
+#include "journal/keys.h"
+#include "journal/journal.h"
+
+#define KEY_FILE	"journal.key"
+#define KEY_NEXT_FILE	"journal.key.next"
+#define PUBLIC_FILE	"journal.pub"
+#define KEY_FILE_MAX	512
+
+static int signer_make(struct signer *s, uint64_t now_ms)
+{
+	*s = (struct signer){ .made_ms = now_ms };
+	return sign_keypair(s->secret, s->public_key);
+}
+
+static int signer_store(int dirfd, const char *name, const struct signer *s)
+{
+	char secret[2 * ED25519_KEY_BYTES + 1], endorsed[2 * SIGNATURE_BYTES + 1], line[KEY_FILE_MAX];
+	int n, err;
+
+	hex_encode(s->secret, sizeof(s->secret), secret);
+	hex_encode(s->endorsed, sizeof(s->endorsed), endorsed);
+	n = snprintf(line, sizeof(line), "bailiff-journal-key-1 %llu %llu %s %s\n", (unsigned long long)s->epoch,
+		     (unsigned long long)s->made_ms, secret, endorsed);
+	err = file_replace_at(dirfd, name, line, n, 0600);
+	explicit_bzero(secret, sizeof(secret));
+	explicit_bzero(line, sizeof(line));
+	return err;
+}
+
+static int signer_parse(const char *text, struct signer *s)
+{
+	char secret[2 * ED25519_KEY_BYTES + 1], endorsed[2 * SIGNATURE_BYTES + 1];
+	unsigned long long epoch, made;
+	int end = 0, err;
+
+	if (sscanf(text, "bailiff-journal-key-1 %llu %llu %64[0-9a-f] %128[0-9a-f]%n", &epoch, &made, secret, endorsed, &end) != 4)
+		return -EBADMSG;
+	err = strcmp(text + end, "\n") ? -EBADMSG : hex_decode(secret, s->secret, sizeof(s->secret));
+	if (!err)
+		err = hex_decode(endorsed, s->endorsed, sizeof(s->endorsed));
+	if (!err)
+		err = sign_public(s->secret, s->public_key);
+	explicit_bzero(secret, sizeof(secret));
+	s->epoch = epoch;
+	s->made_ms = made;
+	return err;
+}
+
+static int signer_load(int dirfd, const char *name, struct signer *s)
+{
+	_free_ char *text = NULL;
+	size_t len = 0;
+	int err = file_slurp_at(dirfd, name, KEY_FILE_MAX, &text, &len);
+
+	if (err)
+		return err;
+	err = signer_parse(text, s);
+	explicit_bzero(text, len);
+	return err;
+}
+
+static int public_store(int dirfd, const uint8_t key[ED25519_KEY_BYTES])
+{
+	_free_ char *pem = NULL;
+	int err = sign_public_pem(key, &pem);
+
+	return err ? err : file_replace_at(dirfd, PUBLIC_FILE, pem, strlen(pem), 0644);
+}
+
+static int keys_load(struct keys *k, uint64_t now_ms)
+{
+	int err = signer_load(k->dirfd, KEY_NEXT_FILE, &k->next);
+
+	if (err && err != -ENOENT)
+		return err;
+	k->has_next = !err;
+	err = signer_load(k->dirfd, KEY_FILE, &k->now);
+	if (err != -ENOENT)
+		return err;
+	err = signer_make(&k->now, now_ms);
+	if (!err)
+		err = signer_store(k->dirfd, KEY_FILE, &k->now);
+	return err ? err : public_store(k->dirfd, k->now.public_key);
+}
+
+int keys_open(const char *dir, uint64_t now_ms, struct keys *out)
+{
+	struct keys k = {};
+	int err = dir_make(dir, 0700);
+
+	if (err)
+		return err;
+	k.dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k.dirfd < 0)
+		return -errno;
+	err = keys_load(&k, now_ms);
+	if (err)
+		keys_done(&k);
+	else
+		*out = k;
+	return err;
+}
+
+void keys_done(struct keys *k)
+{
+	if (k->dirfd >= 0)
+		close(k->dirfd);
+	explicit_bzero(k, sizeof(*k));
+	k->dirfd = -1;
+}
+
+int keys_promote(struct keys *k)
+{
+	if (renameat(k->dirfd, KEY_NEXT_FILE, k->dirfd, KEY_FILE) || fsync(k->dirfd))
+		return -errno;
+	k->now = k->next;
+	explicit_bzero(&k->next, sizeof(k->next));
+	k->has_next = false;
+	return 0;
+}
+
+int keys_settle(struct keys *k, const uint8_t key[ED25519_KEY_BYTES])
+{
+	if (!k->has_next)
+		return 0;
+	if (!memcmp(k->next.public_key, key, ED25519_KEY_BYTES))
+		return keys_promote(k);
+	if (unlinkat(k->dirfd, KEY_NEXT_FILE, 0) && errno != ENOENT)
+		return -errno;
+	explicit_bzero(&k->next, sizeof(k->next));
+	k->has_next = false;
+	return 0;
+}
+
+int keys_restart(struct keys *k)
+{
+	int err;
+
+	k->now.epoch = 0;
+	memset(k->now.endorsed, 0, sizeof(k->now.endorsed));
+	err = signer_store(k->dirfd, KEY_FILE, &k->now);
+	return err ? err : public_store(k->dirfd, k->now.public_key);
+}
+
+int keys_orphaned(struct keys *k, uint64_t epoch)
+{
+	k->now.epoch = epoch;
+	memset(k->now.endorsed, 0, sizeof(k->now.endorsed));
+	return signer_store(k->dirfd, KEY_FILE, &k->now);
+}
+
+int keys_make_next(struct keys *k, const uint8_t id[JOURNAL_ID_BYTES], uint64_t now_ms)
+{
+	struct journal_header h = { .key_epoch = k->now.epoch + 1 };
+	char text[STATEMENT_MAX];
+	int err;
+
+	if (k->has_next)
+		return 0;	/* made before an attempt that failed */
+	err = signer_make(&k->next, now_ms);
+	if (err)
+		return err;
+	k->next.epoch = h.key_epoch;
+	memcpy(h.id, id, sizeof(h.id));
+	memcpy(h.key, k->next.public_key, sizeof(h.key));
+	err = sign_message(k->now.secret, text, key_statement(&h, text), k->next.endorsed);
+	if (!err)
+		err = signer_store(k->dirfd, KEY_NEXT_FILE, &k->next);
+	k->has_next = !err;
+	return err;
+}
+
+int keys_sign_checkpoint(const struct keys *k, struct journal_checkpoint *c)
+{
+	char text[STATEMENT_MAX];
+
+	return sign_message(k->now.secret, text, checkpoint_statement(c, text), c->signature);
+}
+
+int keys_verify_checkpoint(const uint8_t key[ED25519_KEY_BYTES], const struct journal_checkpoint *c)
+{
+	char text[STATEMENT_MAX];
+
+	return sign_verify(key, text, checkpoint_statement(c, text), c->signature);
+}
+
+int keys_verify_endorsement(const uint8_t before[ED25519_KEY_BYTES], const struct journal_header *h)
+{
+	char text[STATEMENT_MAX];
+
+	return sign_verify(before, text, key_statement(h, text), h->endorsed);
+}
+
+int journal_public_key(const char *key_dir, uint8_t out[ED25519_KEY_BYTES])
+{
+	_close_ int fd = open(key_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_free_ char *pem = NULL;
+	size_t n = 0;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = file_slurp_at(fd, PUBLIC_FILE, 4096, &pem, &n);
+	return err ? err : sign_public_from_pem(pem, n, out);
+}
