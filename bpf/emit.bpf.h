@@ -36,14 +36,29 @@ static __always_inline void head_fill(struct rec_head *head, __u16 type, __u16 r
 	bpf_get_current_comm(head->comm, sizeof(head->comm));
 }
 
-/* The CPU's next number, taken last: what is numbered and not received was lost. */
-static __always_inline void head_number(struct rec_head *head)
-{
-	__u32 cpu = bpf_get_smp_processor_id(), key = (head->ring & 1) * MAX_CPUS + cpu;
-	struct sequence *seq = bpf_map_lookup_elem(&sequences, &key);
+/* The CPU's next number, taken right before the ring is asked for room: what is numbered and not received was lost. */
+struct number {
+	__u64 seq;
+	__u32 cpu;
+};
 
-	head->cpu = cpu;
-	head->seq = seq ? __sync_fetch_and_add(&seq->n, 1) + 1 : 0;
+static __always_inline struct number next_number(__u32 ring)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), key = ring * MAX_CPUS + cpu;
+	struct sequence *seq = bpf_map_lookup_elem(&sequences, &key);
+	struct number n = { .cpu = cpu };
+
+	if (seq)
+		n.seq = __sync_fetch_and_add(&seq->n, 1) + 1;
+	return n;
+}
+
+static __always_inline void head_number(struct rec_head *head, __u32 ring)
+{
+	struct number n = next_number(ring);
+
+	head->cpu = n.cpu;
+	head->seq = n.seq;
 }
 
 /* Telemetry is read on a timer: a wake-up per record costs ten times the record (PERF.md 3). */
@@ -159,8 +174,9 @@ static __always_inline bool report_would(const struct report *r)
  */
 noinline int report_refusal(struct report *r)
 {
-	struct rec_decision d;
+	struct rec_decision *d;
 	struct folded f = {};
+	struct number n;
 	bool would;
 
 	if (!r)
@@ -171,9 +187,16 @@ noinline int report_refusal(struct report *r)
 	f.now = bpf_ktime_get_boot_ns();
 	if (fold(&f))
 		return !would;
-	decision_fill(&d, r, &f, would);
-	head_number(&d.h);
-	submit(&decisions, &d, sizeof(d), BPF_RB_FORCE_WAKEUP, KC_DECISION_LOST);
+	n = next_number(RING_DECISIONS);
+	d = bpf_ringbuf_reserve(&decisions, sizeof(*d), 0);
+	if (!d) {
+		count_lost(KC_DECISION_LOST);
+		return !would;
+	}
+	decision_fill(d, r, &f, would);
+	d->h.cpu = n.cpu;
+	d->h.seq = n.seq;
+	bpf_ringbuf_submit(d, BPF_RB_FORCE_WAKEUP);
 	return !would;
 }
 
@@ -223,7 +246,7 @@ noinline int report_path(__u32 index, __u32 paths)
 	if (len > 2 * PATH_BYTES)
 		return !would;
 	d->h.size += len;
-	head_number(&d->h);
+	head_number(&d->h, RING_DECISIONS);
 	submit(&decisions, s->record, sizeof(*d) + len, BPF_RB_FORCE_WAKEUP, KC_DECISION_LOST);
 	return !would;
 }

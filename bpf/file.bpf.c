@@ -179,3 +179,260 @@ int BPF_PROG(on_path_chown, const struct path *path)
 {
 	return REFUSED(judge_path(path, 1u << VERB_CHANGE, ACT_CHOWN));
 }
+
+/* ---- name changes ---- */
+
+enum name_verdict { NAME_FINE, NAME_REFUSED, NAME_CROSSES };
+
+static __always_inline int name_error(enum name_verdict v)
+{
+	if (v == NAME_REFUSED)
+		return -EACCES;
+	return v == NAME_CROSSES ? -EXDEV : 0;	/* EXDEV: mv and its kin fall back to copying */
+}
+
+static __always_inline bool is_dir(const struct dentry *dentry)
+{
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+
+	return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
+}
+
+/*
+ * A new name grants nothing that the old one lacked: a directory keeps its states below (what lies in it keeps its rights), anything else
+ * gains no verb. to is walks[to], from walks[!to].
+ */
+static __always_inline bool name_grants(struct scratch *s, __u32 index, __u32 slot, bool directory, __u32 to)
+{
+	struct walk *a = &s->walks[0], *b = &s->walks[1];
+	__u32 old, new;
+
+	if (directory)
+		return a->below_trie != b->below_trie || a->below_glob != b->below_glob;
+	path_rights(index, !to, slot);
+	old = s->ruling.rights;
+	path_rights(index, to, slot);
+	new = s->ruling.rights;
+	return new & ~old;
+}
+
+static __always_inline enum name_verdict refuse_name(const struct here *h, struct scratch *s, __u32 index, enum operation op)
+{
+	report_init(&s->report, h, CLASS_FILES, VERB_CREATE, op);
+	s->report.rule = RULE_BUILTIN(NAME_CHANGE);
+	s->report.error = -EXDEV;
+	s->report.hash = s->walks[0].hash ^ s->walks[1].hash;
+	return report_path(index, 2) ? NAME_CROSSES : NAME_FINE;
+}
+
+/* What a call that gives a second name is about. */
+struct naming {
+	const struct vfsmount *old_mnt, *new_mnt;
+	struct dentry *old, *new;
+	__u32 old_verbs, new_verbs;
+	__u32 exchange;
+	enum operation op;
+};
+
+static __always_inline enum name_verdict judge_naming_in(const struct here *h, const struct naming *n, struct scratch *s, __u32 index)
+{
+	struct object o = { .dentry = n->new, .op = n->op };
+	bool directory = is_dir(n->old);
+
+	s->walks[0].proc_root = s->walks[1].proc_root = 0;
+	walk_from(&s->walks[0], n->old_mnt, n->old);
+	walk_from(&s->walks[1], n->new_mnt, n->new);
+	path_walk(index, 0);
+	path_walk(index, 1);
+	if (s->walks[0].why || s->walks[1].why)
+		return refuse_unknown(h, &o, s->walks[0].why ? s->walks[0].why : s->walks[1].why) ? NAME_REFUSED : NAME_FINE;
+	path_run(index, 0, h->slot);
+	path_run(index, 1, h->slot);
+	decide_path(index, 0, h->slot, n->old_verbs);
+	if (!s->ruling.refused)
+		decide_path(index, 1, h->slot, n->new_verbs);
+	if (s->ruling.refused)
+		return refuse_path(h, s, index, n->op, 2) ? NAME_REFUSED : NAME_FINE;
+	if (name_grants(s, index, h->slot, directory, 1))
+		return refuse_name(h, s, index, n->op);
+	if (n->exchange && name_grants(s, index, h->slot, is_dir(n->new), 0))
+		return refuse_name(h, s, index, n->op);
+	o.verbs = n->new_verbs;
+	record_allowed(h, s, &o);
+	return NAME_FINE;
+}
+
+static __always_inline enum name_verdict judge_naming(const struct here *h, const struct naming *n)
+{
+	enum name_verdict v = NAME_REFUSED;
+	struct object o = { .dentry = n->new, .op = n->op };
+	struct scratch *s;
+	__s32 index;
+
+	if (h->dead) {
+		dead_refuse(h, n->op);
+		return NAME_REFUSED;
+	}
+	index = scratch_claim();
+	if (index < 0)
+		return refuse_unknown(h, &o, REASON_NO_BUFFER) ? NAME_REFUSED : NAME_FINE;
+	s = scratch_get(index);
+	if (s)
+		v = judge_naming_in(h, n, s, index);
+	scratch_release(index);
+	return v;
+}
+
+/* Since 5.19 (100f59d96405) RENAME_EXCHANGE comes once, with its flag; both directions are judged here either way. */
+SEC("lsm/path_rename")
+int BPF_PROG(on_path_rename, const struct path *old_dir, struct dentry *old, const struct path *new_dir, struct dentry *new, unsigned int flags,
+	     int prev)
+{
+	struct here h;
+	struct naming n = { .op = ACT_RENAME };
+
+	if (prev || !sandbox_here(&h))
+		return prev;
+	n.old_mnt = old_dir->mnt;
+	n.new_mnt = new_dir->mnt;
+	n.old = old;
+	n.new = new;
+	n.exchange = flags & RENAME_EXCHANGE;
+	n.old_verbs = 1u << VERB_REMOVE | (n.exchange ? 1u << VERB_CREATE : 0);
+	/* a target that is there goes away */
+	n.new_verbs = 1u << VERB_CREATE | (BPF_CORE_READ(new, d_inode) ? 1u << VERB_REMOVE : 0);
+	return name_error(judge_naming(&h, &n));
+}
+
+/* The hook gives no mount for the source: link(2) refuses to cross mounts, so it is the target's. */
+SEC("lsm/path_link")
+int BPF_PROG(on_path_link, struct dentry *old, const struct path *new_dir, struct dentry *new, int prev)
+{
+	struct here h;
+	struct naming n = { .op = ACT_LINK };
+
+	if (prev || !sandbox_here(&h))
+		return prev;
+	n.old_mnt = n.new_mnt = new_dir->mnt;
+	n.old = old;
+	n.new = new;
+	n.old_verbs = 1u << VERB_READ | 1u << VERB_CHANGE;
+	n.new_verbs = 1u << VERB_CREATE;
+	return name_error(judge_naming(&h, &n));
+}
+
+/* ---- metadata that comes without a mount ---- */
+
+struct mount_search {
+	__u64 next, head, s_root, ns;	/* list nodes; the superblock's root; the caller's mount namespace */
+	__u64 exact, other;		/* found: a mount of the whole file system, of a part of it */
+};
+
+static long search_mount(__u32 i, struct mount_search *m)
+{
+	__u64 mount = m->next - bpf_core_field_offset(struct mount, mnt_instance);
+	struct mount *at = (void *)mount;
+
+	if (m->next == m->head || !m->next)
+		return 1;
+	if ((__u64)BPF_CORE_READ(at, mnt_ns) == m->ns) {
+		if ((__u64)BPF_CORE_READ(at, mnt.mnt_root) == m->s_root) {
+			m->exact = mount;
+			return 1;
+		}
+		m->other = mount;
+	}
+	m->next = (__u64)BPF_CORE_READ(at, mnt_instance.next);
+	return 0;
+}
+
+/*
+ * The mount by which this namespace sees a superblock: one of the whole file system if there is one, else one of a part (if the object is
+ * not below it the walk ends detached, and that refuses).
+ */
+static __always_inline __u64 mount_of(struct dentry *dentry)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
+	struct mount_search m = {};
+
+	m.head = (__u64)sb + bpf_core_field_offset(struct super_block, s_mounts);
+	m.next = (__u64)BPF_CORE_READ(sb, s_mounts.next) + loop_zero;
+	m.s_root = (__u64)BPF_CORE_READ(sb, s_root);
+	m.ns = (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
+	m.exact = UNKNOWN(0);
+	m.other = UNKNOWN(0);
+	bpf_loop(4096, search_mount, &m, 0);
+	return m.exact ? m.exact : m.other;
+}
+
+/* During overlay copy-up the kernel acts for the task under the mounter's credentials: the outer call was judged (KERNEL.md 2.4). */
+static __always_inline bool credentials_lent(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return BPF_CORE_READ(task, cred) != BPF_CORE_READ(task, real_cred);
+}
+
+static __always_inline int judge_dentry(struct dentry *dentry, enum operation op)
+{
+	struct here h;
+	struct object o = { .verbs = 1u << VERB_CHANGE, .op = op, .dentry = dentry };
+	__u64 mount;
+
+	if (!sandbox_here(&h) || credentials_lent())
+		return 0;
+	mount = mount_of(dentry);
+	if (!mount)
+		return refuse_unknown(&h, &o, REASON_DETACHED);
+	o.mnt = (void *)(mount + bpf_core_field_offset(struct mount, mnt));
+	return judge(&h, &o);
+}
+
+/* Times alone: size, mode and owner have path hooks of their own. */
+static __always_inline int judge_setattr(struct dentry *dentry, struct iattr *attr)
+{
+	unsigned int valid = attr->ia_valid;
+
+	if (valid & (ATTR_SIZE | ATTR_MODE | ATTR_UID | ATTR_GID) || !(valid & (ATTR_ATIME | ATTR_MTIME)))
+		return 0;
+	return judge_dentry(dentry, ACT_SETATTR);
+}
+
+/* Before 6.3 (c1632a0f1120) the hook had two arguments; the loader takes the variant that the kernel's BTF has. */
+SEC("lsm/inode_setattr")
+int BPF_PROG(on_inode_setattr_2, struct dentry *dentry, struct iattr *attr, int prev)
+{
+	return prev ? prev : REFUSED(judge_setattr(dentry, attr));
+}
+
+SEC("lsm/inode_setattr")
+int BPF_PROG(on_inode_setattr_3, struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr, int prev)
+{
+	return prev ? prev : REFUSED(judge_setattr(dentry, attr));
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(on_inode_setxattr, void *idmap, struct dentry *dentry)
+{
+	return REFUSED(judge_dentry(dentry, ACT_SETXATTR));
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(on_inode_removexattr, void *idmap, struct dentry *dentry)
+{
+	return REFUSED(judge_dentry(dentry, ACT_SETXATTR));
+}
+
+/* Since 6.2 (72b3897e7810); before, ACLs came as xattrs. */
+SEC("lsm/inode_set_acl")
+int BPF_PROG(on_inode_set_acl, void *idmap, struct dentry *dentry)
+{
+	return REFUSED(judge_dentry(dentry, ACT_SETXATTR));
+}
+
+SEC("lsm/inode_remove_acl")
+int BPF_PROG(on_inode_remove_acl, void *idmap, struct dentry *dentry)
+{
+	return REFUSED(judge_dentry(dentry, ACT_SETXATTR));
+}

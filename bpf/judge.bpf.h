@@ -123,7 +123,7 @@ static __always_inline void record_allowed(const struct here *h, struct scratch 
 	f->rule = s->ruling.rule;
 	len = f->path_len = copy_text(s, sizeof(*f), 0);
 	f->h.size += len;
-	head_number(&f->h);
+	head_number(&f->h, RING_TELEMETRY);
 	submit(&telemetry, f, sizeof(*f) + len, BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST);
 }
 
