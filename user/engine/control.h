@@ -32,8 +32,14 @@
 #include "base/kv.h"
 
 #define CONTROL_MAX_FDS 4
-#define CONTROL_PATH "/run/bailiff/control"
-#define CONTROL_PATH_ENV "BAILIFF_CONTROL"	/* the one setting that moves it; the engine's --control and its settings file say the same */
+#define CONTROL_NAME "control"	/* the socket's name in run_dir of the settings file */
+/*
+ * A client that finds no engine starts `bailiffd --on-demand --ready-fd N [--settings FILE]`: FILE is what BAILIFF_SETTINGS names, the one
+ * setting that moves everything for programs and tests. The engine writes to N "ready\n" once the socket answers, or one line saying why it
+ * cannot start, and closes it. Its stderr is run_dir/engine.log.
+ */
+#define CONTROL_READY "ready\n"
+#define SETTINGS_ENV "BAILIFF_SETTINGS"
 
 struct control_message {
 	struct kv kv;
