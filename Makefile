@@ -3,7 +3,8 @@
 # line here. `make help` lists the targets.
 
 BUILD   ?= build
-CLANG   ?= clang
+# the verifiers accept what clang 16 makes of these programs
+CLANG   ?= clang-16
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
@@ -111,7 +112,9 @@ clean: ## remove everything built
 $(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
-	$(Q)$(CLANG) $(BPFFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CLANG) $(BPFFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.debug $<
+	$(Q)$(BPFTOOL) gen object $@ $@.debug	# without DWARF: BTF stays
+	@rm $@.debug
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@

@@ -142,7 +142,9 @@ struct policy_slot {
 	__u32 class_off, class_shift, glob_start, trie_start, row_off;
 	__u32 net4_off, net4_bits, net6_off, net6_bits, netset_off;
 	__u32 record;		/* bits 1 << enum record_kind */
-	__u32 pad;
+	__u32 arena_base, arena_words;	/* the image's region, which equal images share */
+	__u32 in_use;
+	__u32 pad[2];
 };
 #define SLOT_OPEN_FILES		(1u << 0)	/* class in `open:`: its default allows; guard.self still refuses */
 #define SLOT_OPEN_NETWORK	(1u << 1)
@@ -283,7 +285,7 @@ enum kernel_counter {
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "a size changed: BAILIFF_ABI_VERSION")
-ABI_SIZE(struct policy_slot, 64);
+ABI_SIZE(struct policy_slot, 80);
 ABI_SIZE(struct counter, 16);
 ABI_SIZE(struct sandbox, 64);
 ABI_SIZE(struct member, 16);

@@ -61,13 +61,17 @@ size_t kernel_sandbox_list(struct kernel *k, struct kernel_sandbox *out, size_t 
 int kernel_cgroup_govern(struct kernel *k, uint64_t cgroup_id, uint64_t id, uint32_t command);
 int kernel_cgroup_forget(struct kernel *k, uint64_t cgroup_id);
 int kernel_member_label(struct kernel *k, int pidfd, uint64_t id, uint32_t command);	/* in force at its next instruction */
-/* Exact counts per rule since the sandbox began (policy reloads start new cells; older ones are added by the caller). */
+/* Exact counts per rule of the generation in force (a reload starts new cells). */
 int kernel_counters(struct kernel *k, uint64_t id, struct counter *rules, size_t nrules, struct counter builtin[B_COUNT]);
+/* The final counts of the generation that the last reload of this sandbox retired; -ENOENT without one. */
+int kernel_counters_retired(struct kernel *k, uint64_t id, struct counter *rules, size_t nrules, struct counter builtin[B_COUNT]);
 
 /* ---- rings ---- */
 typedef void (*kernel_record_fn)(void *ctx, const void *record, size_t size);
 int kernel_ring_fd(struct kernel *k);			/* epoll this: a decision is waiting */
-int kernel_drain(struct kernel *k, kernel_record_fn fn, void *ctx);	/* decisions first, then telemetry; records handed over or -errno */
+#define KERNEL_DRAIN_MAX 8192
+/* Decisions first, then telemetry; the number of records handed over (KERNEL_DRAIN_MAX or more: come again soon) or -errno. */
+int kernel_drain(struct kernel *k, kernel_record_fn fn, void *ctx);
 uint64_t kernel_lost(struct kernel *k, enum kernel_counter which);
 void kernel_beat(struct kernel *k);			/* write the sign of life */
 

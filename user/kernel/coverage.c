@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What this kernel really lets us do, found by loading and attaching, never by version. The rows are what `doctor` and every coverage
+ * record show; what is not built is a row too, for silence would read as "covered".
+ */
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include "base/base.h"
+#include "base/file.h"
+#include "canary.skel.h"
+#include "kernel/internal.h"
+
+#define CANARY_OPTION 0x6261696c
+
+static struct coverage_row rows[32];
+static size_t row_count;
+
+static void row_add(const char *name, enum coverage_state state, const char *how, const char *change)
+{
+	struct coverage_row *r;
+
+	if (row_count == ARRAY_SIZE(rows))
+		return;
+	r = &rows[row_count++];
+	r->name = name;
+	r->state = state;
+	snprintf(r->how, sizeof(r->how), "%s", how);
+	snprintf(r->change, sizeof(r->change), "%s", change);
+}
+
+/* Does an LSM program refuse? Loading alone proves nothing where bpf is not in the list of LSMs. */
+static int canary(char how[160])
+{
+	struct canary_bpf *c = canary_bpf__open();
+	int err;
+
+	if (!c)
+		return -errno;
+	c->rodata->canary_tgid = getpid();
+	err = canary_bpf__load(c);
+	if (err) {
+		snprintf(how, 160, "LSM programs do not load: %s", strerror(-err));
+	} else if ((err = canary_bpf__attach(c))) {
+		snprintf(how, 160, "LSM programs load but do not attach: %s", strerror(-err));
+	} else if (prctl(CANARY_OPTION, 0, 0, 0, 0) != -1 || errno != EXFULL) {
+		snprintf(how, 160, "LSM programs attach but are never called: bpf is not in this kernel's list of LSMs");
+		err = -ENOSYS;
+	}
+	canary_bpf__destroy(c);
+	return err;
+}
+
+bool kernel_can_enforce(void)
+{
+	char how[160];
+	static int known = 1;
+
+	if (known == 1)
+		known = canary(how);
+	return !known;
+}
+
+/* What the owner of the host can do about it: the boot list first. */
+static void advise(char out[160])
+{
+	_free_ char *list = NULL;
+	size_t len;
+
+	if (file_slurp("/sys/kernel/security/lsm", 4096, &list, &len))
+		snprintf(out, 160, "mount securityfs and see /sys/kernel/security/lsm; the kernel needs CONFIG_BPF_LSM and BTF");
+	else if (!strstr(list, "bpf"))
+		snprintf(out, 160, "boot with lsm=%.100s,bpf", list);
+	else
+		snprintf(out, 160, "the kernel needs 6.1 or later with CONFIG_BPF_LSM=y, BTF and fprobe/trampolines for LSM programs");
+}
+
+static int attach_all(struct bpf_object *obj, unsigned *n, char how[160])
+{
+	struct bpf_link *links[MAX_PROGRAMS];
+	struct bpf_program *p;
+	int err = 0;
+
+	*n = 0;
+	bpf_object__for_each_program(p, obj) {
+		if (!bpf_program__autoload(p) || *n == MAX_PROGRAMS)
+			continue;
+		links[*n] = bpf_program__attach(p);
+		if (!links[*n]) {
+			err = -errno;
+			snprintf(how, 160, "%s does not attach: %s", bpf_program__name(p), strerror(-err));
+			break;
+		}
+		(*n)++;
+	}
+	for (unsigned i = 0; i < *n; i++)
+		bpf_link__destroy(links[i]);
+	return err;
+}
+
+static void probe_family(const struct family *f, const char *advice)
+{
+	struct kernel_options small = { .decision_ring_bytes = 4096, .telemetry_ring_bytes = 4096 };
+	struct bpf_object *obj = NULL;
+	char how[160] = "";
+	unsigned n = 0;
+	int err = family_load(f, NULL, &small, &obj);
+
+	if (err)
+		snprintf(how, sizeof(how), "the %s programs do not load: %s", f->name, strerror(-err));
+	else if (!(err = attach_all(obj, &n, how)))
+		snprintf(how, sizeof(how), "%u %s programs load and attach", n, f->enforcing ? "LSM and tracepoint" : "raw tracepoint");
+	bpf_object__close(obj);
+	row_add(f->rows, err ? COVERAGE_MISSING : COVERAGE_FULL, how, err ? advice : "");
+}
+
+/* What later issues build; each is an error in a policy until then. */
+static void rows_not_built(void)
+{
+	static const char *const names[] = { "devices", "calls", "privileges", "limits", "session", "labels", "domains", "tls" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		row_add(names[i], COVERAGE_MISSING, "not built yet", "list the class in the policy's open:");
+}
+
+int kernel_probe(const struct coverage_row **out, size_t *count)
+{
+	char how[160] = "", advice[160] = "";
+	int err;
+	size_t i;
+
+	row_count = 0;
+	err = canary(how);
+	if (err)
+		advise(advice);
+	row_add("enforcement", err ? COVERAGE_MISSING : COVERAGE_FULL, err ? how : "a canary refusal by an LSM program held", advice);
+	for (i = 0; i < family_count; i++) {
+		if (!err || !families[i].enforcing)
+			probe_family(&families[i], advice);
+		else
+			row_add(families[i].rows, COVERAGE_MISSING, "needs LSM programs", advice);
+	}
+	row_add("seccomp", COVERAGE_DEGRADED, "calls without a hook are refused by run and exec; these refusals are not recorded yet", "");
+	rows_not_built();
+	*out = rows;
+	*count = row_count;
+	return 0;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the kernel room share, and nobody else sees. */
+#ifndef KERNEL_INTERNAL_H
+#define KERNEL_INTERNAL_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "kernel/kernel.h"
+
+#define MAX_PROGRAMS 96
+
+/* The pinned maps by role; every one is opened by name, whoever loaded it. */
+enum map_id {
+	MAP_ARENA, MAP_SLOTS, MAP_SANDBOXES, MAP_COUNTERS, MAP_MEMBERS, MAP_SOCKET_OWNERS, MAP_MEMBER_PIDS, MAP_GOVERNED, MAP_FOLDS,
+	MAP_DECISIONS, MAP_TELEMETRY, MAP_SEQUENCES, MAP_LOST, MAP_SCRATCHES, MAP_CLAIMS, MAP_HOST, MAP_COUNT,
+};
+extern const char *const map_names[MAP_COUNT];
+
+/* A span of arena words or counter cells. */
+struct span {
+	uint32_t base, size, refs;
+};
+struct spans {
+	struct span *items;	/* sorted by base */
+	size_t count;
+	uint32_t limit;
+};
+int spans_take(struct spans *s, uint32_t size, uint32_t *base);	/* first fit; -ENOSPC, -ENOMEM */
+int spans_mark(struct spans *s, uint32_t base, uint32_t size);	/* known to be taken; counts references to an equal span */
+void spans_drop(struct spans *s, uint32_t base);		/* one reference less */
+void spans_done(struct spans *s);
+
+struct retired {
+	uint64_t id;
+	struct counter *cells;
+	uint32_t nrules;
+};
+
+struct kernel {
+	char pin_dir[200];
+	struct kernel_options options;
+	bool adopted, loaded, attached;
+	int maps[MAP_COUNT];
+	/* shared memory of the maps of the same name */
+	uint32_t *arena;
+	struct policy_slot *slots;
+	struct sandbox *sandboxes;
+	struct counter *counters;
+	struct host_state *host;
+	struct spans arena_spans, counter_spans;
+	struct retired *retired;	/* by sandbox index */
+	int grace_outer, grace_inner;
+	struct bpf_object *objects[8];
+	struct bpf_link *links[MAX_PROGRAMS];
+	size_t link_count;
+	struct ring_buffer *rings[RING_COUNT];
+	kernel_record_fn fn;
+	void *fn_ctx;
+	unsigned drained;
+};
+
+/* ---- programs.c: the families ---- */
+struct family {
+	const char *name;
+	struct bpf_object *(*open)(const struct bpf_object_open_opts *opts);
+	bool enforcing;		/* LSM and typed tracepoints; else the raw tracepoints of observe-only */
+	const char *rows;	/* capabilities that stand or fall with it, for coverage */
+};
+extern const struct family families[];
+extern const size_t family_count;
+int family_load(const struct family *f, const char *pin_root, const struct kernel_options *o, struct bpf_object **out);
+int programs_load(struct kernel *k, char why[256]);
+int programs_attach(struct kernel *k, char why[256]);
+int programs_detach(struct kernel *k);
+size_t programs_expected(const struct kernel *k);	/* links of a complete set on this kernel */
+void programs_free(struct kernel *k);
+
+/* ---- pins.c ---- */
+int pins_dir(const char *pin_dir, char why[256]);	/* make it, on a bpffs */
+int pins_open_maps(struct kernel *k);			/* all maps by name */
+size_t pins_count_links(const char *pin_dir);
+int pins_remove(const char *pin_dir);			/* everything of ours below it */
+
+/* ---- publish.c ---- */
+int publish_open(struct kernel *k);	/* mmap, rebuild the span tables from what is live */
+void publish_close(struct kernel *k);
+size_t publish_living(const struct kernel *k);
+
+/* ---- rings.c ---- */
+int rings_open(struct kernel *k);
+void rings_close(struct kernel *k);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the rings: decisions first, each call bounded, so that a flood cannot keep the engine from its other work. */
+#include "base/base.h"
+#include "kernel/internal.h"
+
+static int on_record(void *ctx, void *record, size_t size)
+{
+	struct kernel *k = ctx;
+
+	k->fn(k->fn_ctx, record, size);
+	return ++k->drained >= KERNEL_DRAIN_MAX ? -EXFULL : 0;	/* stops behind this record */
+}
+
+int rings_open(struct kernel *k)
+{
+	static const enum map_id ids[RING_COUNT] = { [RING_DECISIONS] = MAP_DECISIONS, [RING_TELEMETRY] = MAP_TELEMETRY };
+	size_t i;
+
+	for (i = 0; i < RING_COUNT; i++) {
+		if (k->maps[ids[i]] < 0)
+			continue;
+		k->rings[i] = ring_buffer__new(k->maps[ids[i]], on_record, k, NULL);
+		if (!k->rings[i])
+			return -errno;
+	}
+	return 0;
+}
+
+void rings_close(struct kernel *k)
+{
+	size_t i;
+
+	for (i = 0; i < RING_COUNT; i++) {
+		ring_buffer__free(k->rings[i]);
+		k->rings[i] = NULL;
+	}
+}
+
+int kernel_ring_fd(struct kernel *k)
+{
+	return k->rings[RING_DECISIONS] ? ring_buffer__epoll_fd(k->rings[RING_DECISIONS]) : ring_buffer__epoll_fd(k->rings[RING_TELEMETRY]);
+}
+
+int kernel_drain(struct kernel *k, kernel_record_fn fn, void *ctx)
+{
+	size_t i;
+	int n, total = 0;
+
+	k->fn = fn;
+	k->fn_ctx = ctx;
+	for (i = 0; i < RING_COUNT; i++) {
+		if (!k->rings[i])
+			continue;
+		k->drained = 0;
+		n = ring_buffer__consume(k->rings[i]);
+		if (n < 0 && n != -EXFULL)
+			return n;
+		total += k->drained;
+	}
+	return total;
+}
+
+uint64_t kernel_lost(struct kernel *k, enum kernel_counter which)
+{
+	__u32 key = which;
+	__u64 n = 0;
+
+	(void)bpf_map_lookup_elem(k->maps[MAP_LOST], &key, &n);
+	return n;
+}
