@@ -179,7 +179,7 @@ static int attach_one(struct kernel *k, struct bpf_program *p, char why[256])
 	snprintf(path, sizeof(path), "%s/links/%s", k->pin_dir, bpf_program__name(p));
 	err = bpf_link__pin(link, path);
 	if (err)
-		snprintf(why, 256, "cannot pin %s: %s", path, strerror(-err));
+		snprintf(why, 256, "cannot pin %.180s: %s", path, strerror(-err));
 	return err;
 }
 
