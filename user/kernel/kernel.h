@@ -73,6 +73,7 @@ int kernel_ring_fd(struct kernel *k);			/* epoll this: a decision is waiting */
 /* Decisions first, then telemetry; the number of records handed over (KERNEL_DRAIN_MAX or more: come again soon) or -errno. */
 int kernel_drain(struct kernel *k, kernel_record_fn fn, void *ctx);
 uint64_t kernel_lost(struct kernel *k, enum kernel_counter which);
+uint64_t kernel_sequence(struct kernel *k, uint32_t ring, uint32_t cpu);	/* the last number given there; 0: none */
 void kernel_beat(struct kernel *k);			/* write the sign of life */
 
 #endif

@@ -68,3 +68,18 @@ uint64_t kernel_lost(struct kernel *k, enum kernel_counter which)
 	(void)bpf_map_lookup_elem(k->maps[MAP_LOST], &key, &n);
 	return n;
 }
+
+uint64_t kernel_sequence(struct kernel *k, uint32_t ring, uint32_t cpu)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info), key;
+	struct {
+		__u64 n, pad[7];	/* struct sequence of bpf/maps.bpf.h: a cache line each */
+	} seq = {};
+
+	if (ring >= RING_COUNT || bpf_obj_get_info_by_fd(k->maps[MAP_SEQUENCES], &info, &len) || info.value_size != sizeof(seq) ||
+	    cpu >= info.max_entries / RING_COUNT)
+		return 0;
+	key = ring * (info.max_entries / RING_COUNT) + cpu;
+	return bpf_map_lookup_elem(k->maps[MAP_SEQUENCES], &key, &seq) ? 0 : seq.n;
+}
