@@ -23,9 +23,14 @@ static inline int place_remove_one(const char *path, const struct stat *st, int 
 	return remove(path);
 }
 
+static inline void dir_remove(const char *path)
+{
+	nftw(path, place_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static inline void place_remove(const struct place *p)
 {
-	nftw(p->root, place_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	dir_remove(p->root);
 }
 
 static inline void place_name(struct place *p)
@@ -36,14 +41,17 @@ static inline void place_name(struct place *p)
 
 static inline struct place place_make(void)
 {
-	struct place p = { .root = "/tmp/bailiff-journal-XXXXXX" };
+	struct place p = { .root = "/dev/shm/bailiff-journal-XXXXXX" };	/* thousands of syncs need no disk */
 
-	CHECK(mkdtemp(p.root));
+	if (!mkdtemp(p.root)) {
+		snprintf(p.root, sizeof(p.root), "/tmp/bailiff-journal-XXXXXX");
+		CHECK(mkdtemp(p.root));
+	}
 	place_name(&p);
 	return p;
 }
 
-static inline char *place_read(const struct place *p, const char *name, size_t *n)
+__attribute__((noinline, unused)) static char *place_read(const struct place *p, const char *name, size_t *n)
 {
 	char path[PATH_MAX], *text = NULL;
 

@@ -88,9 +88,9 @@ static bool line_is_whole(const char *text, size_t n)
 static void check_header(struct scan *s, const char *text, size_t n)
 {
 	if (header_parse(text, n, &s->out->header))
-		damage(s, "line 1 is not the header of a segment");
+		damage(s, "line 1: is not the header of a segment");
 	else if (s->out->header.segment != s->out->first)
-		damage(s, "line 1 is the header of segment %020llu", (unsigned long long)s->out->header.segment);
+		damage(s, "line 1: is the header of segment %020llu", (unsigned long long)s->out->header.segment);
 	else
 		s->out->has_header = true;
 }
@@ -148,6 +148,8 @@ static int check_checkpoint(struct scan *s, const char *text, size_t n)
 	const char *misfit = checkpoint_parse(text, n, &c) ? "is a malformed checkpoint" : checkpoint_misfit(o, &c);
 	int err;
 
+	if (misfit && s->bad_line && s->bad_line < line_now(s))
+		return 0;	/* no judge, and not the first thing that is wrong */
 	if (misfit) {
 		damage(s, "line %llu: %s", line_now(s), misfit);
 		return 0;
@@ -187,14 +189,15 @@ static void note_bad_line(struct scan *s, const uint8_t stored[HASH_BYTES])
 	s->stored = s->out->tree;
 }
 
-/* Compare with the stored hash; behind them, remember ours. */
-static int check_leaf(struct scan *s)
+/* Compare with the stored hash; behind them, remember ours. *out: the stored one, or NULL. */
+static int check_leaf(struct scan *s, const uint8_t **out)
 {
 	const uint8_t *stored = NULL;
 	int got = leaf_next(&s->leaf, &stored);
 
 	if (got < 0)
 		return got;
+	*out = stored;
 	if (s->bad_line && line_now(s) == s->bad_line + 1 && !memcmp(s->bad_stored, s->hash, HASH_BYTES))
 		s->bad_how = BAD_INSERTED;
 	if (!got) {
@@ -203,7 +206,7 @@ static int check_leaf(struct scan *s)
 	}
 	if (!s->bad_line && memcmp(stored, s->hash, HASH_BYTES))
 		note_bad_line(s, stored);
-	return s->bad_line ? tree_add(&s->stored, stored) : 0;
+	return 0;
 }
 
 static void check_state(struct scan *s)
@@ -227,6 +230,7 @@ static void check_behind_torn(struct scan *s, const char *text, size_t n)
 static int scan_line(struct scan *s, const char *text, size_t n)
 {
 	struct segment_scan *o = s->out;
+	const uint8_t *stored = NULL;
 	int err;
 
 	if (!s->torn_at && o->lines >= o->leaves && !line_is_whole(text, n))
@@ -237,11 +241,13 @@ static int scan_line(struct scan *s, const char *text, size_t n)
 	}
 	err = tree_leaf(text, n, s->hash);
 	if (!err)
-		err = check_leaf(s);
+		err = check_leaf(s, &stored);
 	if (!err)
 		err = check_content(s, text, n);
 	if (!err)
 		err = tree_add(&o->tree, s->hash);
+	if (!err && s->bad_line && stored)
+		err = tree_add(&s->stored, stored);
 	if (err)
 		return err;
 	o->lines++;
