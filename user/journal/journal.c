@@ -19,7 +19,7 @@
 #define CHECKPOINT_MS	10000u
 #define KEY_MS		(24u * 3600 * 1000)
 #define COLLECT_MS	40u		/* leaves the disk 60 ms of JOURNAL_COMMIT_MS */
-#define KEEP_BYTES	(1u << 20)	/* a batch's memory above this is given back after use */
+#define KEEP_BYTES	(1u << 20)	/* a batch's memory above this is given back when it is not needed any more */
 #define RETRY_MS	100u
 #define RETRY_MAX_MS	5000u
 #define CLOSE_MS	3000u
@@ -246,10 +246,13 @@ static void queue_own(struct journal *j)
 		j->checkpoint_due = 0;
 }
 
+/* Under load the memory is kept, since faulting it in again costs as much as the hashes; the first small batch gives it back. */
 static void batch_trim(struct batch *b)
 {
+	bool large = b->cap > KEEP_BYTES && b->len < b->cap / 8;
+
 	b->len = b->count = 0;
-	if (b->cap <= KEEP_BYTES)
+	if (!large)
 		return;
 	free(b->bytes);
 	free(b->items);
