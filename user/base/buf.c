@@ -73,8 +73,7 @@ void buf_add_char(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
-/* Write v at d (20 bytes of room) and return the end. */
-static char *put_u64(char *d, uint64_t v)
+char *json_put_u64(char *d, uint64_t v)
 {
 	static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
 				    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
@@ -117,7 +116,7 @@ static void buf_end_at(struct buf *b, char *end)
 void buf_add_u64(struct buf *b, uint64_t v)
 {
 	if (!buf_reserve(b, 20))
-		buf_end_at(b, put_u64(b->data + b->len, v));
+		buf_end_at(b, json_put_u64(b->data + b->len, v));
 }
 
 void buf_add_hex(struct buf *b, const void *p, size_t n)
@@ -358,6 +357,13 @@ static inline char *put_json_text(char *d, const uint8_t **from, const uint8_t *
 	return d + n;
 }
 
+char *json_put_text(char *d, const void *p, size_t n)
+{
+	const uint8_t *s = p;
+
+	return put_json_text(d, &s, s + n, s + n);
+}
+
 /* ---- JSON ---- */
 
 void json_init(struct json *j, struct buf *b)
@@ -468,7 +474,7 @@ void json_u64(struct json *j, const char *key, uint64_t v)
 	char *d = json_begin(j, key, 20);
 
 	if (d)
-		buf_end_at(j->b, put_u64(d, v));
+		buf_end_at(j->b, json_put_u64(d, v));
 }
 
 void json_i64(struct json *j, const char *key, int64_t v)
@@ -479,7 +485,7 @@ void json_i64(struct json *j, const char *key, int64_t v)
 		return;
 	if (v < 0)
 		*d++ = '-';
-	buf_end_at(j->b, put_u64(d, v < 0 ? -(uint64_t)v : (uint64_t)v));
+	buf_end_at(j->b, json_put_u64(d, v < 0 ? -(uint64_t)v : (uint64_t)v));
 }
 
 void json_bool(struct json *j, const char *key, bool v)

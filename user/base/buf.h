@@ -52,6 +52,10 @@ void json_bool(struct json *j, const char *key, bool v);
 void json_hex(struct json *j, const char *key, const void *p, size_t n);
 void json_raw(struct json *j, const char *key, const char *json, size_t n);	/* already JSON */
 
+/* For writers that reserve by themselves: write at d, give the end. The text needs 6 * n + 32 bytes of room, the number 20. */
+char *json_put_text(char *d, const void *p, size_t n);
+char *json_put_u64(char *d, uint64_t v);
+
 /* The same for a terminal: invalid bytes and controls (newlines too) become \xNN, invisible characters \u{N}; a backslash before x or u, \x5c. */
 void buf_add_terminal(struct buf *b, const void *p, size_t n);
 
