@@ -66,7 +66,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_t
 REPLAYS  := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 E2E      := $(wildcard tests/e2e/*_test.sh tests/e2e/*_test.py)
-VM       := $(patsubst tests/vm/%.c,$(BUILD)/vm/%,$(wildcard tests/vm/*.c)) \
+VM       := $(patsubst tests/vm/%.c,$(BUILD)/vm/%,$(filter-out tests/vm/govern.c,$(wildcard tests/vm/*.c))) \
             $(patsubst tests/bpf/%.c,$(BUILD)/vm/%,$(wildcard tests/bpf/*_test.c))
 
 vpath %.bpf.c bpf tests/bpf
@@ -76,9 +76,11 @@ SHELL := /bin/bash
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all tests deps install test help clean
+.PHONY: all skeletons tests deps install test lint asan fuzz help clean
 
 all: $(LIBS) $(BINS) ## build the programs into build/
+
+skeletons: $(SKELS)
 
 tests: all $(UNIT) $(REPLAYS) $(VM) ## build what the tests run, without running it
 
@@ -101,6 +103,26 @@ test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itse
 		--jobs 2 --limit 120 $(UNIT) $(REPLAYS) \
 		--jobs 1 --limit 300 $(E2E) \
 		--jobs 2 --limit 1800 "$${boots[@]}"
+
+lint: ## the walls of the house, its hand, and what analysers find
+	scripts/lint
+
+# A tree of its own with address, leak and undefined-behaviour checks; the same suites but the guests'.
+asan: ## unit, replay and end-to-end under sanitizers
+	@scripts/deps --check build test || scripts/deps build test
+	@$(MAKE) --no-print-directory -j2 BUILD=build-asan SANITIZE=address,undefined sanitized
+sanitized: all $(UNIT) $(REPLAYS)
+	@BUILD=$(BUILD) ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run \
+		--jobs 2 --limit 300 $(UNIT) $(REPLAYS) --jobs 1 --limit 600 $(E2E)
+
+TIME ?= 60
+fuzz: ## fuzz one parser: T=name TIME=seconds (new inputs in build/fuzzing/new)
+	@[ -f tests/fuzz/$(T)_fuzz.c ] || { echo 'make fuzz T=... is one of: $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))'; exit 1; }
+	@scripts/deps --check build fuzz || scripts/deps build fuzz
+	@$(MAKE) --no-print-directory -j2 BUILD=build/fuzzing CC=$(CLANG) SANITIZE=fuzzer-no-link,address,undefined build/fuzzing/fuzz/$(T)_fuzz
+	@mkdir -p build/fuzzing/new/$(T)
+	build/fuzzing/fuzz/$(T)_fuzz -max_total_time=$(TIME) -timeout=10 -artifact_prefix=build/fuzzing/ \
+		build/fuzzing/new/$(T) tests/fuzz/corpus/$(T)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -165,6 +187,13 @@ $(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $$(call archives,$$(call 
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,-fsanitize=fuzzer $(ALL_LIBS))
+
+# Suites on the kernel room share govern.c; --gc-sections drops it from the others.
+$(BUILD)/vm/%_vm: $(BUILD)/obj/tests/vm/%_vm.o $(BUILD)/obj/tests/vm/govern.o \
+		$$(call archives,$$(sort $(with_kernel) $$(call includes,tests/vm/%_vm.c)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,$(ALL_LIBS))
 
 $(BUILD)/vm/%: $(BUILD)/obj/tests/vm/%.o $$(call archives,$$(call includes,tests/vm/%.c))
 	@mkdir -p $(@D)

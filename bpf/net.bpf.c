@@ -126,10 +126,24 @@ static __always_inline bool socket_ours(const struct here *h, struct sock *sk)
 
 /* ---- verdicts ---- */
 
+/* Linux takes the unspecified address as a destination for loopback. */
+static __always_inline void addr_any_is_loopback(struct rec_addr *a)
+{
+	__u64 *w = (__u64 *)a->addr;
+
+	if (w[0] || (w[1] && w[1] != 0x00000000ffff0000ull))
+		return;
+	if (w[1])
+		a->addr[12] = 127;
+	a->addr[15] = 1;
+}
+
 static __always_inline int judge_address(const struct here *h, struct rec_addr *a, __u32 listen, enum verb verb, enum operation op)
 {
 	struct ruling ruling = {};
 
+	if (!listen)
+		addr_any_is_loopback(a);
 	decide_address(a, h->slot, listen, &ruling);
 	if (ruling.refused)
 		return refuse_socket(h, ruling.rule, verb, op, a);
@@ -358,25 +372,25 @@ int BPF_PROG(on_socket_setsockopt, struct socket *sock, int level, int name, int
 	return REFUSED(refuse_socket(&h, RULE_BUILTIN(SOCKET_OPTION), VERB_CALL, ACT_SETSOCKOPT, 0));
 }
 
-/* A passed socket: of this sandbox, or a unix one (its peer was judged when it connected). */
+/* A passed socket: one that this sandbox made, or a unix one (its peer was judged when it connected). */
 SEC("lsm/file_receive")
 int BPF_PROG(on_socket_receive, struct file *file, int prev)
 {
 	struct here h;
 	struct socket *sock;
 	struct sock *sk;
-	__u16 family;
 
 	if (prev || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK || !sandbox_here(&h))
 		return prev;
-	sock = (struct socket *)BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(sock, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (family == AF_INET || family == AF_INET6)
-		return 0;	/* connect, bind, listen and send know whose it is and refuse by peer */
-	if (family == AF_UNIX)
+	sock = bpf_sock_from_file(file);
+	if (!sock)
+		return REFUSED(guard_refuse(&h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, 0));
+	sk = sock->sk;
+	if (!sk || socket_ours(&h, sk) || BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
 		return 0;
-	return REFUSED(guard_refuse(&h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, family));
+	if (!is_inet(sk))
+		return REFUSED(guard_refuse(&h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, BPF_CORE_READ(sk, __sk_common.skc_family)));
+	return REFUSED(refuse_foreign(&h, sk, ACT_RECEIVE));
 }
 
 /* ---- unix ---- */

@@ -124,26 +124,57 @@ static void rows_not_built(void)
 		row_add(names[i], COVERAGE_MISSING, "not built yet", "list the class in the policy's open:");
 }
 
-int kernel_probe(const struct coverage_row **out, size_t *count)
+static void rows_always(void)
 {
-	char how[160] = "", advice[160] = "";
-	int err;
-	size_t i;
+	row_add("seccomp", COVERAGE_DEGRADED, "calls without a hook are refused by run and exec; these refusals are not recorded yet", "");
+	rows_not_built();
+}
 
-	row_count = 0;
-	err = canary(how);
+/* The first row; 0 when LSM programs refuse here. */
+static int row_enforcement(char advice[160])
+{
+	char how[160] = "";
+	int err = canary(how);
+
 	if (err)
 		advise(advice);
+	row_count = 0;
 	row_add("enforcement", err ? COVERAGE_MISSING : COVERAGE_FULL, err ? how : "a canary refusal by an LSM program held", advice);
+	return err;
+}
+
+int kernel_probe(const struct coverage_row **out, size_t *count)
+{
+	char advice[160] = "";
+	int err = row_enforcement(advice);
+	size_t i;
+
 	for (i = 0; i < family_count; i++) {
 		if (!err || !families[i].enforcing)
 			probe_family(&families[i], advice);
 		else
 			row_add(families[i].rows, COVERAGE_MISSING, "needs LSM programs", advice);
 	}
-	row_add("seccomp", COVERAGE_DEGRADED, "calls without a hook are refused by run and exec; these refusals are not recorded yet", "");
-	rows_not_built();
+	rows_always();
 	*out = rows;
 	*count = row_count;
 	return 0;
+}
+
+/* The families load all or none, so that what is open says it; only the canary is tried anew. */
+void kernel_coverage(const struct kernel *k, const struct coverage_row **out, size_t *count)
+{
+	char advice[160] = "";
+	int err = row_enforcement(advice);
+	size_t i;
+
+	for (i = 0; i < family_count; i++) {
+		if (k->options.observe_only && families[i].enforcing)
+			row_add(families[i].rows, COVERAGE_MISSING, err ? "needs LSM programs" : "the engine was opened to observe only", advice);
+		else if (families[i].enforcing != k->options.observe_only)
+			row_add(families[i].rows, COVERAGE_FULL, k->attached ? "programs attached" : "programs attach with the first sandbox", "");
+	}
+	rows_always();
+	*out = rows;
+	*count = row_count;
 }

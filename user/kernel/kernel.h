@@ -42,6 +42,8 @@ int kernel_detach(struct kernel *k);			/* only without sandboxes */
 void kernel_close(struct kernel *k);			/* lets go; what is pinned stays in force */
 /* Load, attach and throw away without touching pins: what this kernel lets us do. Rows live as long as the process. */
 int kernel_probe(const struct coverage_row **rows, size_t *count);
+/* The same rows for what an open kernel side has in force, without loading anything again. Good until the next call of either. */
+void kernel_coverage(const struct kernel *k, const struct coverage_row **rows, size_t *count);
 bool kernel_can_enforce(void);				/* from kernel_probe: LSM programs load and attach */
 
 /* ---- sandboxes ---- */
