@@ -32,6 +32,10 @@
 
 #include "base/kv.h"
 
+#ifndef BAILIFF_VERSION
+#define BAILIFF_VERSION "0.1.0"	/* of the product: both programs say it */
+#endif
+
 #define CONTROL_MAX_FDS 4
 #define CONTROL_NAME "control"	/* the socket's name in run_dir of the settings file */
 /*
