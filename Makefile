@@ -97,9 +97,9 @@ install: all ## install into $(DESTDIR)$(prefix)
 test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itself up)
 	@scripts/deps --check build test || scripts/deps build test
 	@$(MAKE) --no-print-directory -j2 tests
-	@rm -f $(BUILD)/vm-deaths
+	@rm -f $(BUILD)/test-vm-deaths
 	@scripts/vmtests --plan >$(BUILD)/vm-plan
-	@readarray -t boots <$(BUILD)/vm-plan; tests/run \
+	@export BAILIFF_VM_DEATHS=$(abspath $(BUILD)/test-vm-deaths); readarray -t boots <$(BUILD)/vm-plan; tests/run \
 		--jobs 2 --limit 120 $(UNIT) $(REPLAYS) \
 		--jobs 1 --limit 300 $(E2E) \
 		--jobs 2 --limit 1800 "$${boots[@]}"

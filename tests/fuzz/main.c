@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Replay without a fuzzer: build/fuzz/NAME_fuzz feeds its target each file of tests/fuzz/corpus/NAME, then cheap variations of
+ * Replay without a fuzzer: build/tests/fuzz/NAME_fuzz feeds its target each file of tests/fuzz/corpus/NAME, then cheap variations of
  * it (cut short, one byte changed), always from memory of the exact size, so that sanitizers see a read past the end. The
  * variations come from a fixed seed: a run that failed fails again. A target without a corpus is a failure, not a pass.
  */
@@ -55,8 +55,12 @@ static int replay_file(const char *path)
 	uint8_t *data = malloc(SIZE_MAX_BYTES);
 	size_t size;
 
-	if (!f || !data)
+	if (!f || !data) {
+		free(data);
+		if (f)
+			fclose(f);
 		return -1;
+	}
 	size = fread(data, 1, SIZE_MAX_BYTES, f);
 	fclose(f);
 	feed(data, size);
@@ -76,33 +80,39 @@ static void names_from(const char *argv0, char *target, char *dir, size_t size)
 	snprintf(dir, size, "tests/fuzz/corpus/%.*s", end ? (int)(end - target) : (int)strlen(target), target);
 }
 
+/* How many files of the directory were fed; negative if one could not be. */
+static int replay_directory(const char *target, const char *dir)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(dir, &entries, NULL, alphasort), fed = 0;
+
+	for (int i = 0; i < count; i++) {
+		char path[1024];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
+		free(entries[i]);
+		if (fed < 0 || stat(path, &st) || !S_ISREG(st.st_mode))
+			continue;
+		fprintf(stderr, "%s: %s\n", target, path); /* the last one named is the one that crashed */
+		fed = replay_file(path) ? -1 : fed + 1;
+	}
+	free(entries);
+	return fed;
+}
+
 int main(int argc, char **argv)
 {
-	char target[256], dir[512], path[1024];
-	struct dirent **entries;
-	int count, fed = 0;
+	char target[256], dir[512];
+	int fed;
 
 	(void)argc;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	names_from(argv[0], target, dir, sizeof(target));
-	count = scandir(dir, &entries, NULL, alphasort);
-	for (int i = 0; i < count; i++) {
-		struct stat st;
-
-		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
-		if (stat(path, &st) || !S_ISREG(st.st_mode))
-			continue;
-		fprintf(stderr, "%s: %s\n", target, path); /* the last one named is the one that crashed */
-		if (replay_file(path)) {
-			printf("not ok %s: cannot read %s\n", target, path);
-			return 1;
-		}
-		fed++;
-	}
-	if (!fed) {
-		printf("not ok %s: no corpus in %s\n", target, dir);
-		return 1;
-	}
-	printf("ok %s: %d inputs and their variations\n", target, fed);
-	return 0;
+	fed = replay_directory(target, dir);
+	if (fed > 0)
+		printf("ok %s: %d inputs and their variations\n", target, fed);
+	else
+		printf("not ok %s: %s in %s\n", target, fed ? "an unreadable file" : "no corpus", dir);
+	return fed <= 0;
 }

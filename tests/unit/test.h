@@ -95,7 +95,7 @@ static inline void test_register(struct test *t)
 	do { \
 		long long _r = (long long)(expr); \
 		if (_r) \
-			test_fail(__FILE__, __LINE__, "%s returned %lld (%s)", #expr, _r, strerror(_r < 0 && _r > -4096 ? (int)-_r : 0)); \
+			test_fail(__FILE__, __LINE__, "%s returned %lld (%s)", #expr, _r, strerror((int)-_r)); \
 	} while (0)
 
 #define SKIP(...) test_skip(__VA_ARGS__)
