@@ -3,6 +3,7 @@
 #ifndef BASE_HTTP_H
 #define BASE_HTTP_H
 
+#include <stdatomic.h>
 #include "base/buf.h"
 
 struct http;
@@ -11,6 +12,7 @@ struct http_options {
 	long connect_timeout_ms;	/* 0: 5,000 */
 	long timeout_ms;		/* 0: 30,000, whole request */
 	size_t max_reply_bytes;		/* 0: 64 KiB; the rest is dropped and truncated set */
+	const _Atomic bool *abort;	/* NULL, or: once true, a request ends within a second or so with -ECANCELED */
 };
 struct http_request {
 	const char *method, *url;
@@ -24,6 +26,7 @@ struct http_reply {
 	long retry_after_ms;		/* -1: the header was absent; seconds or an HTTP date */
 	bool truncated, json;		/* json: Content-Type says so */
 	bool sent;			/* the request went out: no answer then means unknown */
+	bool connected;			/* over a connection made for this request: what the other side held in the last one may be gone */
 	struct buf body;
 	char error[256];
 };
