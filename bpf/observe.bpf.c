@@ -3,6 +3,7 @@
  * Where LSM programs do not load: exec and exit of the sandbox's cgroups, seen by raw tracepoints and judged by nobody (--allow-degraded).
  * Membership is the cgroup alone, so a process that leaves it is lost from sight; coverage says so. On any kernel with BTF.
  */
+#define WALK_FOR_THE_RECORD
 #include "exec.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
