@@ -87,6 +87,26 @@ TEST(registry_finds_by_both_ids_and_forgets)
 	registry_free(r);
 }
 
+TEST(registry_knows_what_a_watch_stands_for)
+{
+	struct ulid_maker m = { 0 };
+	struct registry *r;
+	struct session *s = named(&m), *found;
+	uint32_t command;
+
+	CHECK_OK(registry_new(&r));
+	CHECK_OK(registry_add(r, s));
+	CHECK_OK(registry_watch(r, 1, s, 0));
+	CHECK_OK(registry_watch(r, 1025, s, 7));
+	CHECK(registry_watched(r, 1025, &found, &command));
+	CHECK(found == s);
+	CHECK_EQ(command, 7);
+	registry_unwatch(r, 1);
+	CHECK(!registry_watched(r, 1, &found, &command));
+	CHECK(registry_watched(r, 1025, &found, &command));
+	registry_free(r);
+}
+
 TEST(registry_keeps_a_bounded_number_of_ended_sessions)
 {
 	struct ulid_maker m = { 0 };
@@ -107,6 +127,8 @@ TEST(registry_keeps_a_bounded_number_of_ended_sessions)
 		}
 		registry_ended(r, s);
 	}
+	CHECK(registry_find(r, first_id) == first);
+	registry_trim(r);
 	CHECK(!registry_find(r, first_id));
 	CHECK(registry_find(r, keep->id) == keep);
 	CHECK_EQ(registry_living(r), 1);
@@ -154,8 +176,7 @@ TEST(session_trims_finished_commands_and_never_living_ones)
 	struct session_command *c;
 
 	for (uint32_t i = 1; i <= SESSION_COMMANDS_KEPT + 50; i++) {
-		CHECK_OK(session_command_add(s, i, "a\0b", 3, NULL, NULL, NULL, 0, &c));
-		c->alive = i <= 10;
+		CHECK_OK(session_command_add(s, &(struct session_command){ .number = i, .args = "a\0b", .args_len = 3, .alive = i <= 10 }, &c));
 	}
 	session_commands_trim(s);
 	CHECK(session_command_find(s, 1) != NULL);
@@ -174,7 +195,7 @@ TEST(session_cuts_long_arguments)
 	struct session_command *c;
 
 	memset(args, 'x', sizeof(args));
-	CHECK_OK(session_command_add(s, 1, args, sizeof(args), "c", "t", "u", 5, &c));
+	CHECK_OK(session_command_add(s, &(struct session_command){ .number = 1, .args = args, .args_len = sizeof(args) }, &c));
 	CHECK_EQ(c->args_len, SESSION_ARGS_MAX);
 	CHECK_EQ(strlen(c->args), SESSION_ARGS_MAX);
 	session_free(s);
@@ -207,9 +228,9 @@ static void fill(struct session *s)
 	s->retired = (struct counter){ 3, 4 };
 	session_generation_add(s, generation(1, "old: text\n"));
 	session_generation_add(s, generation(2, "new: text\n"));
-	CHECK_OK(session_command_add(s, 1, "sh\0-c\0x", 7, "call-1", "00-abc", "1000", 5, &c));
-	CHECK_OK(session_command_add(s, 2, "ls", 2, NULL, NULL, NULL, 6, &c));
-	c->alive = true;
+	CHECK_OK(session_command_add(s, &(struct session_command){ .number = 1, .args = "sh\0-c\0x", .args_len = 7, .call = "call-1",
+		.trace = "00-abc", .user = "1000", .started_ms = 5 }, &c));
+	CHECK_OK(session_command_add(s, &(struct session_command){ .number = 2, .args = "ls", .args_len = 2, .alive = true }, &c));
 }
 
 TEST(persist_gives_a_successor_everything_back)

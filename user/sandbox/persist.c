@@ -30,6 +30,7 @@ static void add_generation(struct buf *out, const struct session_generation *g, 
 {
 	kv_begin(scratch);
 	kv_add_u64(scratch, "number", g->number);
+	kv_add_u64(scratch, "io_uring", g->io_uring);
 	kv_add(scratch, "policy", g->text ? g->text : "", g->text_len);
 	kv_add_str(scratch, "policy_file", g->file);
 	kv_add_str(scratch, "digest", g->digest);
@@ -50,6 +51,7 @@ static void add_command(struct buf *out, const struct session_command *c, struct
 	kv_add(scratch, "args", c->args, c->args_len);
 	kv_add_str(scratch, "call", c->call);
 	kv_add_str(scratch, "trace", c->trace);
+	kv_add_str(scratch, "span", c->span);
 	kv_add_str(scratch, "user", c->user);
 	if (!kv_end(scratch))
 		kv_add(out, "command", scratch->data, scratch->len);
@@ -146,6 +148,7 @@ static int read_generation(const struct kv *m, struct session_generation *g)
 	int err;
 
 	g->number = number(m, "number");
+	g->io_uring = number(m, "io_uring");
 	if (!text)
 		return -EBADMSG;
 	g->text = malloc(text->value_len + 1);
@@ -179,16 +182,17 @@ static int load_generation(struct session *s, const struct kv *m)
 static int load_command(struct session *s, const struct kv *m)
 {
 	const struct kv_pair *args = kv_find(m, "args", NULL);
-	struct session_command *c;
-	int err;
+	struct session_command c = { .number = number(m, "number"), .alive = number(m, "alive"), .started_ms = number(m, "started_ms") }, *made;
 
 	if (!args)
 		return -EBADMSG;
-	err = session_command_add(s, number(m, "number"), args->value, args->value_len, kv_get(m, "call"), kv_get(m, "trace"),
-		kv_get(m, "user"), number(m, "started_ms"), &c);
-	if (!err)
-		c->alive = number(m, "alive");
-	return err;
+	c.args = (char *)args->value;
+	c.args_len = args->value_len;
+	c.call = (char *)kv_get(m, "call");
+	c.trace = (char *)kv_get(m, "trace");
+	c.span = (char *)kv_get(m, "span");
+	c.user = (char *)kv_get(m, "user");
+	return session_command_add(s, &c, &made);
 }
 
 static int load_parts(struct session *s, const struct kv *m, const char *key, int (*load)(struct session *, const struct kv *))

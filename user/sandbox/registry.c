@@ -4,9 +4,17 @@
 
 #define BUCKETS 1024
 
+struct watched {
+	int watch;
+	uint32_t command;
+	struct session *session;
+	struct watched *next;
+};
+
 struct registry {
 	struct session *first, **tail;
 	struct session *by_id[BUCKETS], *by_kernel[BUCKETS];
+	struct watched *by_watch[BUCKETS];
 	size_t living, ended;
 };
 
@@ -31,7 +39,55 @@ void registry_free(struct registry *r)
 		r->first = s->next;
 		session_free(s);
 	}
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (r->by_watch[i])
+			registry_unwatch(r, r->by_watch[i]->watch);
+	}
 	free(r);
+}
+
+static struct watched **watch_place(struct registry *r, int watch)
+{
+	struct watched **p = &r->by_watch[(unsigned)watch % BUCKETS];
+
+	while (*p && (*p)->watch != watch)
+		p = &(*p)->next;
+	return p;
+}
+
+int registry_watch(struct registry *r, int watch, struct session *s, uint32_t command)
+{
+	struct watched **p = watch_place(r, watch);
+
+	if (!*p)
+		*p = calloc(1, sizeof(**p));
+	if (!*p)
+		return -ENOMEM;
+	(*p)->watch = watch;
+	(*p)->session = s;
+	(*p)->command = command;
+	return 0;
+}
+
+void registry_unwatch(struct registry *r, int watch)
+{
+	struct watched **p = watch_place(r, watch), *w = *p;
+
+	if (w) {
+		*p = w->next;
+		free(w);
+	}
+}
+
+bool registry_watched(struct registry *r, int watch, struct session **s, uint32_t *command)
+{
+	struct watched *w = *watch_place(r, watch);
+
+	if (!w)
+		return false;
+	*s = w->session;
+	*command = w->command;
+	return true;
 }
 
 static struct session **id_bucket(struct registry *r, const char *id)
@@ -126,6 +182,9 @@ static void unlink_session(struct registry *r, struct session *s)
 	if (*p)
 		*p = s->next_id;
 	registry_bind(r, s, 0);
+	registry_unwatch(r, s->watch);
+	for (struct session_command *c = s->commands; c; c = c->older)
+		registry_unwatch(r, c->watch);
 }
 
 void registry_remove(struct registry *r, struct session *s)
@@ -145,12 +204,13 @@ void registry_ended(struct registry *r, struct session *s)
 	s->state = SESSION_ENDED;
 	r->living--;
 	r->ended++;
-	if (r->ended <= REGISTRY_ENDED_KEPT)
-		return;
-	for (struct session *old = r->first; old; old = old->next) {
-		if (old->state == SESSION_ENDED && old != s) {
-			registry_remove(r, old);
-			return;
-		}
+}
+
+void registry_trim(struct registry *r)
+{
+	for (struct session *s = r->first, *next; s && r->ended > REGISTRY_ENDED_KEPT; s = next) {
+		next = s->next;
+		if (s->state == SESSION_ENDED)
+			registry_remove(r, s);
 	}
 }

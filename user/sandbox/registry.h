@@ -24,7 +24,7 @@ struct session_command {
 	uint64_t started_ms;		/* since the epoch */
 	char *args;			/* NUL between */
 	size_t args_len;
-	char *call, *trace, *user;	/* NULL: the starter did not say */
+	char *call, *trace, *span, *user;	/* NULL: the starter did not say */
 	struct session_command *older;
 };
 
@@ -36,6 +36,7 @@ struct session_generation {
 	size_t text_len;
 	char **params;			/* "k=v" */
 	size_t param_count;
+	bool io_uring;			/* the policy opens it: the seccomp floor must too */
 	struct ledger ledger;
 	struct session_generation *older;
 };
@@ -66,22 +67,32 @@ struct session {
 	int watch;			/* of its cgroup; -1: none */
 	uint64_t creator;		/* connection that made it; 0: gone or of no interest */
 	int while_fd;			/* -1: none */
-	bool waited;			/* somebody waits for its end: the engine's business */
+	struct loop_source *while_source;
+	void *owner;			/* the engine's */
+	uint64_t ending_ms;		/* monotonic: when its end began */
+	bool stuck;			/* its end was found to take too long, and that was said */
+	uint64_t killed;		/* processes that lived when its end began */
 
 	struct session *next, *next_id, *next_kernel;
 };
 
+struct loop_source;
 struct registry;
 int registry_new(struct registry **out);
 void registry_free(struct registry *r);		/* with every session */
 int registry_add(struct registry *r, struct session *s);	/* -EEXIST; the registry owns it from now on */
 void registry_bind(struct registry *r, struct session *s, uint64_t kernel_id);	/* the kernel's id is known now; 0: it has none any more */
-void registry_ended(struct registry *r, struct session *s);	/* keep its summary; the oldest ended one beyond the limit is freed */
+void registry_ended(struct registry *r, struct session *s);	/* keep its summary */
+void registry_trim(struct registry *r);	/* free the oldest ended ones beyond the limit; no session may be in anybody's hands */
 void registry_remove(struct registry *r, struct session *s);	/* free it */
 struct session *registry_find(struct registry *r, const char *id);
 struct session *registry_find_kernel(struct registry *r, uint64_t kernel_id);
 struct session *registry_first(struct registry *r);	/* then ->next; oldest first */
 size_t registry_living(const struct registry *r);	/* sessions not yet ended */
+/* Which cgroup a watch number stands for; command 0: the session's own. */
+int registry_watch(struct registry *r, int watch, struct session *s, uint32_t command);
+void registry_unwatch(struct registry *r, int watch);
+bool registry_watched(struct registry *r, int watch, struct session **s, uint32_t *command);
 
 struct session *session_new(const char *id);
 void session_free(struct session *s);
@@ -90,9 +101,8 @@ void session_generation_add(struct session *s, struct session_generation *g);
 struct session_generation *session_generation_find(struct session *s, uint32_t number);
 void session_generation_free(struct session_generation *g);
 struct counter session_total(const struct session *s);	/* all generations */
-/* args: NUL between; cut to SESSION_ARGS_MAX. Strings are copied; NULL is fine. */
-int session_command_add(struct session *s, uint32_t number, const char *args, size_t args_len, const char *call, const char *trace,
-	const char *user, uint64_t started_ms, struct session_command **out);
+/* What is known of a command: args are cut to SESSION_ARGS_MAX, strings copied. */
+int session_command_add(struct session *s, const struct session_command *from, struct session_command **out);
 struct session_command *session_command_find(struct session *s, uint32_t number);
 void session_command_drop(struct session *s, struct session_command *c);	/* a command that never began */
 void session_commands_trim(struct session *s);

@@ -22,6 +22,7 @@ static void command_free(struct session_command *c)
 	free(c->args);
 	free(c->call);
 	free(c->trace);
+	free(c->span);
 	free(c->user);
 	free(c);
 }
@@ -115,24 +116,25 @@ static int copy_string(const char *from, char **to)
 	return *to ? 0 : -ENOMEM;
 }
 
-int session_command_add(struct session *s, uint32_t number, const char *args, size_t args_len, const char *call, const char *trace,
-	const char *user, uint64_t started_ms, struct session_command **out)
+int session_command_add(struct session *s, const struct session_command *from, struct session_command **out)
 {
 	struct session_command *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
-	c->number = number;
+	c->number = from->number;
+	c->alive = from->alive;
+	c->started_ms = from->started_ms;
 	c->watch = -1;
-	c->started_ms = started_ms;
-	c->args_len = args_len < SESSION_ARGS_MAX ? args_len : SESSION_ARGS_MAX;
+	c->args_len = from->args_len < SESSION_ARGS_MAX ? from->args_len : SESSION_ARGS_MAX;
 	c->args = calloc(1, c->args_len + 1);
-	if (!c->args || copy_string(call, &c->call) || copy_string(trace, &c->trace) || copy_string(user, &c->user)) {
+	if (!c->args || copy_string(from->call, &c->call) || copy_string(from->trace, &c->trace) ||
+	    copy_string(from->span, &c->span) || copy_string(from->user, &c->user)) {
 		command_free(c);
 		return -ENOMEM;
 	}
 	if (c->args_len)
-		memcpy(c->args, args, c->args_len);
+		memcpy(c->args, from->args, c->args_len);
 	c->older = s->commands;
 	s->commands = c;
 	*out = c;

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine's own state, and what its files ask of each other. One thread owns all of it: no lock. main.c opens, runs and closes; everything
+ * else happens in callbacks of the loop.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/loop.h"
+#include "engine/server.h"
+#include "engine/settings.h"
+#include "engine/spine.h"
+#include "kernel/kernel.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/persist.h"
+#include "sandbox/registry.h"
+
+#define ENGINE_WHY		512	/* a sentence for people, in buffers named why */
+#define ENGINE_TICK_MS		1000
+#define ENGINE_DRAIN_MS		200	/* telemetry below the ring's wake-up mark is fetched this often */
+#define ENGINE_PULSE_MS		20	/* while a sandbox is ending */
+#define ENGINE_COUNT_MS		5000
+#define ENGINE_HEARTBEAT_MS	10000	/* with sandboxes */
+#define ENGINE_IDLE_BEAT_MS	60000	/* without */
+#define ENGINE_STUCK_MS		10000	/* an end that takes longer is told to who waits for it */
+
+struct sinks;
+
+/* A client that waits for the end of a sandbox. */
+struct engine_waiter {
+	uint64_t conn;
+	struct session *session;
+	struct engine_waiter *next;
+};
+
+struct engine {
+	const struct settings *settings;
+	bool on_demand;
+	char host[256], boot_id[BOOT_ID_CHARS + 1];
+	char control[256];
+	uint64_t since_ns;
+
+	struct loop *loop;
+	struct loop_source *pulse;	/* runs only while a sandbox is ending */
+	struct loop_source *drain;	/* runs only while there are sandboxes */
+	struct loop_source *ring;
+	struct spine spine;
+	struct kernel *kernel;
+	struct kernel_adoption adoption;
+	bool enforcing;			/* this kernel takes LSM programs: what is loaded can refuse */
+	bool attached;
+	struct registry *sessions;
+	struct ulid_maker ids;
+	struct cgroups *cgroups;
+	int state_dir;
+	struct server *server;
+	struct engine_waiter *waiters;
+	struct sinks *sinks;
+	struct buf floor[2];		/* the seccomp floor without and with io_uring, once built */
+
+	uint64_t busy_ms;		/* monotonic: when there was last a sandbox or a request */
+	uint64_t beat_ms, counted_ms;	/* monotonic: last heartbeat and reconciliation */
+	bool leave;			/* idle long enough, or told to stop */
+	char name[64];			/* of a label's value while an event is made */
+};
+
+/* Fails with a sentence in why. On success the engine serves as soon as engine_run is called. */
+int engine_open(const struct settings *s, bool on_demand, struct engine **out, char why[ENGINE_WHY]);
+int engine_run(struct engine *e);
+void engine_close(struct engine *e);	/* what is pinned stays in force */
+void engine_stop(struct engine *e);
+
+/* ---- lookup.c ---- */
+void lookup_source(struct engine *e, struct event_source *out);
+
+/* ---- account.c: records in, counters compared ---- */
+int account_drain(struct engine *e);	/* 0: the rings are empty; -EAGAIN: more waits, there or for the disk */
+void account_drain_all(struct engine *e);	/* and note what the kernel numbered and never delivered */
+void account_retired(struct engine *e, struct session *s, struct session_generation *g);	/* after a reload: the last counts of what it replaced */
+void account_session(struct engine *e, struct session *s);	/* fetch the kernel's counters of the generation in force */
+void account_notices(struct engine *e, struct session *s);	/* write the `counted` notices that are due */
+void account_heartbeat(struct engine *e);
+
+/* ---- generation.c ---- */
+struct generation_ask {
+	const char *text, *file;
+	size_t len;
+	char *const *params;		/* "k=v" */
+	size_t param_count;
+};
+/* Load and compile. -EINVAL with diags; with img the image too, which the caller frees. */
+int generation_build(const struct generation_ask *ask, struct session_generation **out, struct policy_image *img, struct diags *diags);
+/* A generation read back from a file gets its policy again. -EBADMSG: it does not have the digest that was published. */
+int generation_revive(struct session_generation *g);
+void generation_diags(struct buf *reply, const struct diags *d);	/* one `diag` pair each */
+
+/* ---- start.c: a command comes in ---- */
+struct start_ask {
+	struct session_command command;	/* args, call, trace, span, user */
+	pid_t asker, pid;
+	int pidfd;
+	const char *actor;
+};
+int start_command(struct engine *e, struct session *s, struct start_ask *ask, uint32_t *number, char why[200]);
+void start_watch(struct engine *e, struct session *s, struct session_command *c);
+void start_forget(struct engine *e, struct session *s, struct session_command *c);	/* its cgroup is empty: remove it */
+
+/* ---- flow.c: a sandbox's life ---- */
+int flow_open(struct engine *e);	/* cgroups and their events */
+void flow_save(struct engine *e, struct session *s);
+void flow_watch(struct engine *e, struct session *s);
+void flow_adopted(struct engine *e, struct session *s);
+void flow_check(struct engine *e, struct session *s);	/* look whether it is over */
+void flow_conn_gone(struct engine *e, uint64_t conn);
+int flow_while(struct engine *e, struct session *s, int fd);	/* the sandbox ends when fd's other end closes; fd is the session's then */
+void flow_tick(struct engine *e);
+
+/* ---- end.c ---- */
+void end_begin(struct engine *e, struct session *s, const char *reason);	/* at once in the kernel; the rest by and by */
+void end_resume(struct engine *e, struct session *s);	/* one that an earlier engine began to end */
+bool end_go_on(struct engine *e, struct session *s);	/* true when it is over */
+int end_wait(struct engine *e, struct session *s, uint64_t conn);	/* answers when it is over */
+
+/* ---- adopt.c ---- */
+int adopt_all(struct engine *e);	/* sandboxes that live on, and what is left of those that do not */
+
+/* ---- coverage.c ---- */
+bool coverage_permits(struct engine *e, const struct policy *p, char why[ENGINE_WHY]);	/* all that this policy asks for holds here */
+void coverage_line(struct engine *e, const struct session *s, struct buf *out);	/* the one line that a starter prints */
+void coverage_notice(struct engine *e, struct session *s);	/* s NULL: of the host */
+void coverage_reply(struct engine *e, struct buf *reply);
+int coverage_doctor(bool json);		/* prints; 0 when this kernel enforces in full, 1 else, negative errno */
+const struct buf *coverage_floor(struct engine *e, const struct session *s);	/* NULL: none for this sandbox */
+
+/* ---- ops.c, create.c ---- */
+void ops_request(void *ctx, struct server_request *q);
+void op_create(struct engine *e, struct server_request *q);
+void op_reload(struct engine *e, struct server_request *q);
+struct session *ops_session(struct engine *e, struct server_request *q);	/* NULL: it was answered already */
+void ops_actor(const struct server_request *q, char out[64]);
+
+/* ---- sinks.c ---- */
+int sinks_open(struct engine *e, char why[ENGINE_WHY]);
+void sinks_close(struct engine *e);
+void sinks_reply(struct engine *e, struct buf *reply);
+
+/* ---- attaching ---- */
+int engine_attach(struct engine *e, char why[256]);
+void engine_timers(struct engine *e);	/* after a sandbox was made */
+
+#endif

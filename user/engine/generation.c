@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a policy's text to what a sandbox keeps of it: parsed for names, compiled for the kernel, text and parameters for a successor. */
+#include "base/kv.h"
+#include "engine/engine.h"
+
+static int copy_params(struct session_generation *g, const struct generation_ask *ask)
+{
+	g->params = calloc(ask->param_count + 1, sizeof(*g->params));
+	if (!g->params)
+		return -ENOMEM;
+	for (; g->param_count < ask->param_count; g->param_count++) {
+		g->params[g->param_count] = strdup(ask->params[g->param_count]);
+		if (!g->params[g->param_count])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int copy_text(struct session_generation *g, const struct generation_ask *ask)
+{
+	g->text = malloc(ask->len + 1);
+	g->file = strdup(ask->file);
+	if (!g->text || !g->file)
+		return -ENOMEM;
+	memcpy(g->text, ask->text, ask->len);
+	g->text[ask->len] = '\0';
+	g->text_len = ask->len;
+	return copy_params(g, ask);
+}
+
+/* The policy room takes names and values apart; we keep "k=v". */
+static int load(struct session_generation *g, struct diags *diags)
+{
+	_free_ struct policy_param *params = calloc(g->param_count + 1, sizeof(*params));
+	_free_ char *names = NULL;
+	struct policy_source src = { .text = g->text, .len = g->text_len, .file = g->file, .params = params, .param_count = g->param_count };
+	size_t room = 1;
+	char *at;
+
+	for (size_t i = 0; i < g->param_count; i++)
+		room += strlen(g->params[i]) + 1;
+	names = at = malloc(room);
+	if (!params || !names)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->param_count; i++) {
+		char *eq;
+
+		strcpy(at, g->params[i]);
+		eq = strchr(at, '=');
+		if (!eq)
+			return -EINVAL;
+		*eq = '\0';
+		params[i] = (struct policy_param){ .name = at, .value = eq + 1 };
+		at += strlen(g->params[i]) + 1;
+	}
+	return policy_load(&src, &g->policy, diags);
+}
+
+static int fill(struct session_generation *g, const struct generation_ask *ask, struct policy_image *img, struct diags *diags)
+{
+	int err = copy_text(g, ask);
+
+	if (!err)
+		err = load(g, diags);
+	if (err)
+		return err;
+	g->digest = strdup(policy_digest(g->policy));
+	if (!g->digest)
+		return -ENOMEM;
+	err = ledger_init(&g->ledger, policy_rule_count(g->policy));
+	if (!err)
+		err = policy_compile(g->policy, img, diags);
+	g->io_uring = !err && img->slot.flags & SLOT_IO_URING;
+	return err;
+}
+
+int generation_build(const struct generation_ask *ask, struct session_generation **out, struct policy_image *img, struct diags *diags)
+{
+	struct session_generation *g = calloc(1, sizeof(*g));
+	int err = g ? fill(g, ask, img, diags) : -ENOMEM;
+
+	if (err) {
+		session_generation_free(g);
+		return err;
+	}
+	*out = g;
+	return 0;
+}
+
+int generation_revive(struct session_generation *g)
+{
+	struct diags diags = { 0 };
+	int err = load(g, &diags);
+
+	diags_done(&diags);
+	if (err)
+		return err;
+	if (!g->digest || strcmp(g->digest, policy_digest(g->policy))) {
+		policy_free(g->policy);	/* names of another policy would be lies; numbers are not */
+		g->policy = NULL;
+		return -EBADMSG;
+	}
+	return ledger_init(&g->ledger, policy_rule_count(g->policy));
+}
+
+void generation_diags(struct buf *reply, const struct diags *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		struct diags one = { .items = &d->items[i], .count = 1 };
+		_buf_ struct buf text = { 0 };
+
+		diags_print(&one, &text);
+		while (text.len && text.data[text.len - 1] == '\n')
+			text.data[--text.len] = '\0';
+		if (text.len)
+			kv_add(reply, "diag", text.data, text.len);
+	}
+}

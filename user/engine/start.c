@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A command comes into a sandbox: its starter's blocked child gets a cgroup of its own and the label, before its next instruction. Whatever
+ * fails once it is inside kills it: it must never run outside our hands.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/clock.h"
+#include "engine/engine.h"
+
+static bool pidfd_alive(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;	/* readable: it has ended */
+}
+
+static int pidfd_pid(int pidfd, pid_t *out)
+{
+	char path[64];
+	_free_ char *text = NULL;
+	const char *at;
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	err = file_slurp(path, 4096, &text, NULL);
+	at = err ? NULL : strstr(text, "\nPid:");
+	if (!at || sscanf(at, "\nPid: %d", out) != 1)
+		return -EBADF;
+	return 0;
+}
+
+static int parent_of(pid_t pid, pid_t *out)
+{
+	char path[64];
+	_free_ char *text = NULL;
+	const char *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (file_slurp(path, 4096, &text, NULL))
+		return -ESRCH;
+	at = strrchr(text, ')');	/* the name before it may hold anything */
+	return at && sscanf(at, ") %*c %d", out) == 1 ? 0 : -ESRCH;
+}
+
+/* Is this process the one that the descriptor pins, and the asker's own child? As long as pidfd_alive() the pid cannot be reused. */
+static int check_child(pid_t asker, pid_t pid, int pidfd, char why[200])
+{
+	pid_t real, parent;
+
+	if (pidfd_pid(pidfd, &real) || real != pid) {
+		snprintf(why, 200, "the descriptor is not a pidfd of process %d", pid);
+		return -EBADF;
+	}
+	if (parent_of(pid, &parent) || parent != asker || !pidfd_alive(pidfd)) {
+		snprintf(why, 200, "process %d is not a living child of the asker", pid);
+		return -EPERM;
+	}
+	return 0;
+}
+
+void start_forget(struct engine *e, struct session *s, struct session_command *c)
+{
+	uint64_t cgroup;
+
+	registry_unwatch(e->sessions, c->watch);
+	cgroup_unwatch(e->cgroups, c->watch);
+	c->watch = -1;
+	if (!cgroup_id_of(e->cgroups, s->id, c->number, &cgroup))
+		(void)kernel_cgroup_forget(e->kernel, cgroup);	/* the entry of a directory that is gone can match nothing */
+	(void)cgroup_remove(e->cgroups, s->id, c->number);	/* busy: its session's end removes it */
+}
+
+void start_watch(struct engine *e, struct session *s, struct session_command *c)
+{
+	c->watch = cgroup_watch(e->cgroups, s->id, c->number);
+	if (c->watch >= 0)
+		(void)registry_watch(e->sessions, c->watch, s, c->number);	/* without it the tick looks */
+}
+
+static int make_room(struct engine *e, struct session *s, struct session_command *c, char why[200])
+{
+	uint64_t cgroup;
+	int err = cgroup_make(e->cgroups, s->id, c->number, &cgroup);
+
+	if (!err)
+		err = kernel_cgroup_govern(e->kernel, cgroup, s->kernel_id, c->number);
+	if (!err) {
+		start_watch(e, s, c);
+		err = session_save(e->state_dir, s, e->boot_id);	/* a successor must know the command before it can act */
+	}
+	if (err)
+		snprintf(why, 200, "no cgroup could be prepared: %s", strerror(-err));
+	return err;
+}
+
+/* From the move on it is a member; whatever fails after it, it must never run outside our hands. */
+static int take_in(struct engine *e, struct session *s, struct session_command *c, pid_t pid, int pidfd, char why[200])
+{
+	int err = cgroup_move(e->cgroups, s->id, c->number, pid);
+
+	if (!err && !pidfd_alive(pidfd))
+		err = -ESRCH;
+	if (!err)
+		err = kernel_member_label(e->kernel, pidfd, s->kernel_id, c->number);
+	if (!err)
+		return 0;
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	snprintf(why, 200, "the process could not be made a member and was killed: %s", strerror(-err));
+	return err;
+}
+
+static size_t living_commands(const struct session *s)
+{
+	size_t n = 0;
+
+	for (const struct session_command *c = s->commands; c; c = c->older)
+		n += c->alive;
+	return n;
+}
+
+static void tell_start(struct engine *e, struct session *s, const struct session_command *c, const char *actor)
+{
+	struct event_notice n = { .kind = NOTICE_COMMAND_START, .time_ns = clock_boot_ns(), .sandbox = s->kernel_id,
+		.generation = s->generation->number, .command = c->number, .actor = actor };
+	_buf_ struct buf text = { 0 };
+
+	for (size_t i = 0; i < c->args_len; i++)
+		buf_add_char(&text, c->args[i] ? c->args[i] : ' ');
+	n.text = text.data;
+	(void)spine_notice(&e->spine, &n);
+}
+
+static int may_start(const struct session *s, char why[200])
+{
+	if (s->state != SESSION_LIVE) {
+		snprintf(why, 200, "sandbox %s has ended: %s", s->id, s->end_reason);
+		return -ESRCH;
+	}
+	if (living_commands(s) >= SESSION_COMMANDS_MAX) {
+		snprintf(why, 200, "%d commands live in this sandbox already", SESSION_COMMANDS_MAX);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+int start_command(struct engine *e, struct session *s, struct start_ask *ask, uint32_t *number, char why[200])
+{
+	struct session_command *c;
+	int err = may_start(s, why);
+
+	if (!err)
+		err = check_child(ask->asker, ask->pid, ask->pidfd, why);
+	if (err)
+		return err;
+	ask->command.number = ++s->command_count;	/* never used twice, also when it fails */
+	ask->command.alive = true;
+	ask->command.started_ms = clock_wall_ms();
+	snprintf(why, 200, "no memory");
+	err = session_command_add(s, &ask->command, &c);
+	if (err)
+		return err;
+	err = make_room(e, s, c, why);
+	if (!err)
+		err = take_in(e, s, c, ask->pid, ask->pidfd, why);
+	if (err) {
+		start_forget(e, s, c);
+		session_command_drop(s, c);
+		return err;
+	}
+	s->started = true;
+	s->creator = 0;
+	*number = c->number;
+	tell_start(e, s, c, ask->actor);
+	flow_save(e, s);
+	return 0;
+}
