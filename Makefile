@@ -66,8 +66,10 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_t
 REPLAYS  := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 E2E      := $(wildcard tests/e2e/*_test.sh tests/e2e/*_test.py)
-VM       := $(patsubst tests/vm/%.c,$(BUILD)/vm/%,$(filter-out tests/vm/govern.c,$(wildcard tests/vm/*.c))) \
-            $(patsubst tests/bpf/%.c,$(BUILD)/vm/%,$(wildcard tests/bpf/*_test.c))
+# Guest suites, and tools that they start; what else is in tests/vm is code that suites share. So for tests/bench.
+VM       := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/vm/*_vm.c tests/vm/*_tool.c tests/bpf/*_test.c))
+BENCH    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+SHARED   := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %_vm.c %_tool.c,$(wildcard tests/vm/*.c)))
 
 vpath %.bpf.c bpf tests/bpf
 
@@ -82,7 +84,7 @@ all: $(LIBS) $(BINS) ## build the programs into build/
 
 skeletons: $(SKELS)
 
-tests: all $(UNIT) $(REPLAYS) $(VM) ## build what the tests run, without running it
+tests: all $(UNIT) $(REPLAYS) $(VM) $(BENCH) ## build what the tests run, without running it
 
 deps: ## install from Debian what building and testing need (as root)
 	scripts/deps build test
@@ -143,7 +145,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # ---- user space ----
 # Skeletons have to exist before anything is compiled that might include one; afterwards the .d files know who does.
-$(call objects,$(wildcard user/kernel/*.c tests/vm/*.c tests/bpf/*_test.c)): | $(SKELS)
+$(call objects,$(wildcard user/kernel/*.c tests/vm/*.c tests/bpf/*_test.c tests/bench/*.c)): | $(SKELS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -195,15 +197,19 @@ $(BUILD)/vm/%_vm: $(BUILD)/obj/tests/vm/%_vm.o $(BUILD)/obj/tests/vm/govern.o \
 	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
 
-$(BUILD)/vm/%: $(BUILD)/obj/tests/vm/%.o $$(call archives,$$(call includes,tests/vm/%.c))
+$(BUILD)/lib/libshared.a: $(SHARED)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $(SHARED)
+
+$(BUILD)/vm/% $(BUILD)/bpf/% $(BUILD)/bench/%: $(BUILD)/obj/tests/$$(notdir $$(@D))/%.o $(BUILD)/lib/libshared.a $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
 
-$(BUILD)/vm/%_test: $(BUILD)/obj/tests/bpf/%_test.o $$(call archives,$$(call includes,tests/bpf/%_test.c))
-	@mkdir -p $(@D)
-	$(call say,LD,$@)
-	$(call link,$(ALL_LIBS))
+# What exec costs is measured with a program that costs nothing itself.
+$(BUILD)/bench/nothing: LDFLAGS := -static
 
 FORCE:
 .PHONY: FORCE
