@@ -78,7 +78,7 @@ SHELL := /bin/bash
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all skeletons tests deps install test lint asan fuzz help clean
+.PHONY: all skeletons tests deps install test docs lint asan fuzz help clean
 
 all: $(LIBS) $(BINS) ## build the programs into build/
 
@@ -105,6 +105,12 @@ test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itse
 		--jobs 2 --limit 120 $(UNIT) $(REPLAYS) \
 		--jobs 1 --limit 300 $(E2E) \
 		--jobs 2 --limit 1800 "$${boots[@]}"
+
+docs: $(BUILD)/events-doc ## write docs/events.md from the table of fields
+	$(BUILD)/events-doc >docs/events.md
+
+docs: $(BUILD)/events-doc ## write again what is generated from tables: docs/events.md
+	$(BUILD)/events-doc >docs/events.md
 
 lint: ## the walls of the house, its hand, and what analysers find
 	scripts/lint
@@ -173,6 +179,14 @@ $(BUILD)/bailiff-view: $(BUILD)/obj/user/cli/view.o $(call archives,$(with_cli))
 $(BUILD)/bailiffd: $(BUILD)/obj/user/engine/main.o $(call archives,$(with_engine))
 	$(call say,LD,$@)
 	$(call link,$(ALL_LIBS))
+
+$(BUILD)/events-doc: $(BUILD)/obj/user/event/main.o $(call archives,$(with_event))
+	$(call say,LD,$@)
+	$(call link,$(LIGHT_LIBS))
+
+$(BUILD)/events-doc: $(BUILD)/obj/user/event/main.o $(call archives,$(with_event))
+	$(call say,LD,$@)
+	$(call link,-ljansson)
 
 # ---- tests: each links the rooms that it includes ----
 $(BUILD)/tests/%_test: $(BUILD)/obj/tests/unit/%_test.o $$(call archives,$$(call includes,tests/unit/%_test.c))
