@@ -158,6 +158,9 @@ $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# Compiled in by name (.incbin), which the .d files do not see.
+$(BUILD)/obj/user/policy/presets.o: $(wildcard user/policy/presets/*.yaml)
+
 # The list of members is a prerequisite, so that a file taken away leaves the archive too.
 $(BUILD)/lib/lib%.a: $$(call objects,$$(call sources,%)) $(BUILD)/lib/%.members
 	@rm -f $@

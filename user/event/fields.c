@@ -16,7 +16,7 @@ const struct field_info field_table[FIELD_COUNT] = {
 #undef X
 };
 
-const struct class_info class_table[EVENT_CLASS_COUNT] = {
+const struct class_info event_class_table[EVENT_CLASS_COUNT] = {
 #define X(symbol, uid, name) [EVENT_CLASS_##symbol] = { uid, name },
 	EVENT_CLASSES(X)
 #undef X

@@ -72,7 +72,6 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(LOG_NAME, "log_name", STRING, IN_LOG, REQUIRED, "bailiff") \
 	X(POLICY_NAME, "policy.name", STRING, IN_RECORDS, OPTIONAL, "the policy that judged") \
 	X(POLICY_UID, "policy.uid", STRING, IN_RECORDS, OPTIONAL, "its digest") \
-	X(POLICY_VERSION, "policy.version", STRING, IN_RECORDS, OPTIONAL, "its generation in this sandbox") \
 	X(DEVICE_HOSTNAME, "device.hostname", STRING, IN_ALL, REQUIRED, "the host") \
 	X(DEVICE_TYPE_ID, "device.type_id", UINT, IN_ALL, REQUIRED, "0: not told") \
 	X(DEVICE_BOOT_UID, "device.boot_uid", STRING, IN_NOTICES, OPTIONAL, "boot id: sequence numbers and kernel times count from it") \
@@ -146,7 +145,7 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(GAP_LAST, "unmapped.sandbox.gap.last", UINT, IN_LOG, OPTIONAL, "last number") \
 	X(SB_REFUSED, "unmapped.sandbox.refused", UINT, IN_NOTICES, OPTIONAL, "exact total of refusals") \
 	X(SB_WOULD, "unmapped.sandbox.would", UINT, IN_NOTICES, OPTIONAL, "exact total of actions that would have been refused") \
-	X(SB_COUNTS, "unmapped.sandbox.counts", JSON, IN_NOTICES, OPTIONAL, "the same by rule: {rule: [refused, would]}") \
+	X(SB_COUNTS, "unmapped.sandbox.counts", JSON, IN_NOTICES, OPTIONAL, "the same by rule: {rule: [refused, would]}; rule@generation for those of an earlier policy") \
 	X(SB_COVERAGE, "unmapped.sandbox.coverage", JSON, IN_NOTICES, OPTIONAL, "by capability: {name: [state, how]}; state full, degraded, missing or open") \
 	X(SB_STREAMS, "unmapped.sandbox.streams", JSON, IN_LOG, OPTIONAL, "how far the record goes: [ring, cpu, number, [first, last] of each hole ...] each") \
 	X(SB_BYTES, "unmapped.sandbox.bytes", UINT, IN_NOTICES, OPTIONAL, "bytes it is about") \
@@ -175,7 +174,7 @@ struct class_info {
 	unsigned uid;
 	const char *name;
 };
-extern const struct class_info class_table[EVENT_CLASS_COUNT];
+extern const struct class_info event_class_table[EVENT_CLASS_COUNT];
 
 /* ---- one event's values ---- */
 struct field_value {
