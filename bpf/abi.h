@@ -113,26 +113,30 @@ enum stage { STAGE_OBSERVE, STAGE_ENFORCE };
 /* ---- a compiled policy in the arena ---- */
 /*
  * All offsets are in 32-bit words from the start of the arena once published (from the start
- * of the image before that; policy_image_relocate() adds the base). A path is run byte by byte
+ * of the image before that; policy_image_relocate() adds the base; no state is at word 0 of either). A path is run byte by byte
  * through two automata side by side:
- *   globs:    dense. g = word index of the state's row; g' = arena[g + class(byte)].
- *             class(byte) = byte `byte` of the 64 words at class_off.
+ *   globs:    patterns with "**", and rules whose `except` has one; dense. g = word index of the state's row; g' = arena[g + class(byte)].
+ *             class(byte) = byte `byte` of the 64 words at class_off, as memory has it (little-endian words).
  *             The verdict row of g is row_off + 8 * arena[g + (1 << class_shift)]: each state's row has
  *             (1 << class_shift) + 1 words, so states lie (1 << class_shift) + 1 words apart.
- *   literals: a trie. t = word index of {edges, fall, row}; e = arena[t] + 2 * byte;
- *             t' = arena[e] == t ? arena[e + 1] : arena[t + 1]. Verdict row: row_off + 8 * arena[t + 2].
+ *   literals: all other paths, "*" and "?" included; sparse (for literal paths: a trie). t = word index of {edges, fall, row};
+ *             e = arena[t] + 2 * byte; t' = arena[e] == t ? arena[e + 1] : arena[t + 1]. Verdict row: row_off + 8 * arena[t + 2].
+ *             The edges of all states overlap in one area; e + 1 lies in it for every byte, and an entry that nobody has holds ~0.
  * A verdict row is 8 words; word v of a path verb is deny << 16 | allow, each a rule number or RULE_NONE.
- * deny = min(deny of t, deny of g); refused if there is one; else allow = min of the two; else the class default.
+ * deny = min(deny of t, deny of g); refused if there is one; else allow = min of the two; else the class default: refused by its
+ * BUILTIN, or, where the class is open, allowed with RULE_NONE.
  * The path is absolute, without a trailing slash, "/" for the root. The pair after one more '/' says what
  * lies below: a directory may change its name only where that pair stays equal.
  * A deny by BUILTIN guard.self is rule number nrules + B_SELF in a row: see rule_of_cell().
  *
  * Network: addresses are split into ranges with one set number each: `net4_off` holds 1 << net4_bits words of range
- * starts (padded with 0xffffffff; the first is 0) followed by as many words of set numbers; `net6_off` the same with four
- * big-endian words a start, padded with all ones. v4-mapped addresses are looked up as v4.
+ * starts (padded with 0xffffffff; the first is 0) followed by as many words of set numbers (padded with the last one); `net6_off` the same
+ * with four words a start, the most significant first and each a plain number, padded with all ones. bits <= 20. What is looked up is the
+ * last start <= the key, so that padding means the last range. v4-mapped addresses are looked up as v4. To connect or send to "any
+ * address" (0.0.0.0, ::) is to reach this host: the tables answer it as 127.0.0.1 and ::1 there, while listen keeps it apart.
  * The set of an address picks {offset, bits} of a port table: 2 words at netset_off + 8 * set + 2 * plane, plane = proto (0 TCP,
  * 1 UDP) + 2 * (0 connect, 1 listen). A port table is 1 << bits words of range starts (padded with 0xffff) followed by as many words
- * of deny << 16 | allow.
+ * of deny << 16 | allow (padded with the last one).
  */
 struct policy_slot {
 	__u32 generation;	/* counts up for a sandbox; in every record */

@@ -34,11 +34,15 @@ struct policy_source {
 	size_t len;
 	const struct policy_param *params;
 	size_t param_count;
+	const char *const *own_paths;	/* more places of Bailiff's own (moved directories), refused like the built-in ones; NULL-terminated, may be NULL */
 };
 
 /* Parse and check. 0 and *out, or -EINVAL with diags->errors > 0 (warnings may come with success). */
 int policy_load(const struct policy_source *src, struct policy **out, struct diags *diags);
 void policy_free(struct policy *p);
+
+/* Run the policy's tests; an error for each that gets another answer. -EINVAL if any did. */
+int policy_tests_run(const struct policy *p, struct diags *diags, size_t *count);
 
 /* What a rule number of an image means. Strings live as long as the policy. */
 struct policy_rule_info {
@@ -49,7 +53,7 @@ struct policy_rule_info {
 	bool deny;
 };
 size_t policy_rule_count(const struct policy *p);	/* numbers 0..count-1, in byte order of ids */
-int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out);	/* also RULE_BUILTIN(x); -ENOENT */
+int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out);	/* also RULE_BUILTIN(x), whose file is "built-in"; -ENOENT, also for RULE_NONE */
 
 const char *policy_name(const struct policy *p);
 const char *policy_owner(const struct policy *p);
@@ -65,6 +69,10 @@ struct policy_image {
 	__u32 *words;
 	size_t count;
 	struct policy_slot slot;	/* offsets from the start of words; generation and counter_base are the loader's */
+	__u32 base;		/* what policy_image_relocate() has added so far */
+	struct policy_layout {	/* counts of what holds offsets in it, for relocation; and for people */
+		__u32 glob_states, trie_off, trie_states, edge_off, edges, net_sets, rows;
+	} layout;
 };
 int policy_compile(const struct policy *p, struct policy_image *out, struct diags *diags);	/* -E2BIG with a diag naming the rule */
 void policy_image_relocate(struct policy_image *img, __u32 base);	/* make every offset in words and slot absolute */
@@ -81,14 +89,31 @@ struct policy_action {
 };
 struct policy_verdict {
 	bool allowed;
-	uint32_t rule;		/* rule number or RULE_BUILTIN(x) */
+	uint32_t rule;		/* rule number or RULE_BUILTIN(x); RULE_NONE where the default of a class in `open:` allowed */
 };
 /* Straight from the model, sharing no code with compile: slow and obvious. */
 int policy_eval(const struct policy *p, const struct policy_action *a, struct policy_verdict *out);
-/* The same question put to an image (not relocated): the C twin of bpf/decide.bpf.h, for tests and explain. */
+/* The same question put to an image (relocated or not): the C twin of bpf/decide.bpf.h, for tests and explain. */
 int policy_image_eval(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out);
+/* What a directory's name decides: the pair of states after path and "/"; equal pairs mean equal rights for everything below. */
+int policy_image_below(const struct policy_image *img, const char *path, size_t len, __u32 pair[2]);
+
 /* "read /x", "connect 10.0.0.1:443", "send [::1]:53", "listen 127.0.0.1:80", "unix /run/x" -> action; -EINVAL with a message in why. */
 int policy_action_parse(const char *text, struct policy_action *out, char why[200]);
 void policy_action_done(struct policy_action *a);
+/* The same, and "write /x" as the three questions that it is. */
+#define POLICY_QUESTION_MAX 3
+int policy_question_parse(const char *text, struct policy_action out[POLICY_QUESTION_MAX], size_t *count, char why[200]);
+void policy_question_done(struct policy_action *a, size_t count);
+
+/* Why an action is refused or allowed, and how near it is to being allowed. */
+struct policy_explanation {
+	struct policy_verdict verdict;
+	bool has_rule, has_nearest;
+	struct policy_rule_info rule;		/* that decided; a builtin has no line */
+	struct policy_rule_info nearest;	/* refused: the allow that comes closest */
+	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol", "address"; "nothing": a deny wins over it */
+};
+int policy_explain(const struct policy *p, const struct policy_action *a, struct policy_explanation *out);
 
 #endif

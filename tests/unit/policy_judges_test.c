@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The oracle and the image agree, and an image keeps what a rename relies on. PAIRS and SEED replay or lengthen a run. */
+#include "policy/policy.h"
+#include "policy_random.h"
+#include "test.h"
+
+#define ACTIONS_PER_POLICY 50
+
+static void describe(const char *text, const struct policy_action *a, const struct policy_verdict *x, const struct policy_verdict *y)
+{
+	printf("# verb %d path %s port %u proto %u addr ", a->verb, a->path ? a->path : "-", a->port, a->proto);
+	for (int i = 0; i < 16; i++)
+		printf("%02x", a->addr[i]);
+	printf("\n# oracle: %s by %x, image: %s by %x\n", x->allowed ? "allowed" : "refused", x->rule, y->allowed ? "allowed" : "refused", y->rule);
+	for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+		printf("# %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
+static void policy_and_image(struct random *r, struct buf *text, struct policy **p, struct policy_image *img)
+{
+	struct diags d = {};
+
+	CHECK_OK(random_policy_load(r, "", text, p));
+	CHECK_OK(policy_compile(*p, img, &d));
+	diags_done(&d);
+}
+
+static unsigned pairs_wanted(void)
+{
+	const char *given = getenv("PAIRS");
+
+	return given ? strtoul(given, NULL, 0) : 20000;
+}
+
+static void compare(const char *text, const struct policy *p, const struct policy_image *img, struct random *r, unsigned tally[2])
+{
+	struct policy_action a;
+	struct policy_verdict x, y;
+
+	random_action(r, "", &a);
+	CHECK_OK(policy_eval(p, &a, &x));
+	CHECK_OK(policy_image_eval(img, &a, &y));
+	tally[x.allowed]++;
+	if (x.allowed != y.allowed || x.rule != y.rule)
+		describe(text, &a, &x, &y);
+	CHECK_EQ(y.allowed, x.allowed);
+	CHECK_EQ(y.rule, x.rule);
+	policy_action_done(&a);
+}
+
+TEST(oracle_and_image_agree_on_random_policies_and_actions)
+{
+	struct random r = { .state = random_seed() };
+	unsigned pairs = pairs_wanted(), tally[2] = {};
+	_buf_ struct buf text = {};
+
+	printf("# SEED=%llu PAIRS=%u\n", (unsigned long long)r.state, pairs);
+	CASE("SEED=%llu PAIRS=%u", (unsigned long long)r.state, pairs);
+	for (unsigned i = 0; i < pairs; i += ACTIONS_PER_POLICY) {
+		struct policy *p;
+		struct policy_image img;
+
+		policy_and_image(&r, &text, &p, &img);
+		if (random_chance(&r, 50))
+			policy_image_relocate(&img, 1 + random_below(&r, 100000));
+		for (unsigned k = 0; k < ACTIONS_PER_POLICY; k++)
+			compare(text.data, p, &img, &r, tally);
+		policy_image_done(&img);
+		policy_free(p);
+	}
+	/* a generator that only ever refuses would prove nothing */
+	CHECK(tally[0] > pairs / 10);
+	CHECK(tally[1] > pairs / 10);
+}
+
+/* Everything below two directories with one pair of states is judged alike; so a rename between them changes no right. */
+static void below_compare(const struct policy *p, const struct policy_image *img, struct random *r, unsigned *equal)
+{
+	_buf_ struct buf one = {}, two = {}, rest = {};
+	struct policy_verdict x, y;
+	__u32 here[2], there[2];
+	size_t n1, n2;
+
+	random_path(r, "/a", &one);
+	random_path(r, "/b", &two);
+	n1 = one.len;
+	n2 = two.len;
+	CHECK_OK(policy_image_below(img, one.data, n1, here));
+	CHECK_OK(policy_image_below(img, two.data, n2, there));
+	if (here[0] != there[0] || here[1] != there[1])
+		return;
+	++*equal;
+	for (int i = 0; i < 10; i++) {
+		struct policy_action a = { .verb = random_below(r, VERB_PATH_COUNT) };
+
+		buf_reset(&rest);
+		random_path(r, "", &rest);
+		if (rest.len < 2)
+			continue;
+		one.len = n1;
+		two.len = n2;
+		buf_add_str(&one, rest.data);
+		buf_add_str(&two, rest.data);
+		CHECK(!one.err && !two.err);
+		a.path = one.data;
+		a.path_len = one.len;
+		CHECK_OK(policy_eval(p, &a, &x));
+		a.path = two.data;
+		a.path_len = two.len;
+		CHECK_OK(policy_eval(p, &a, &y));
+		CHECK_EQ(x.allowed, y.allowed);
+		CHECK_EQ(x.rule, y.rule);
+	}
+}
+
+TEST(equal_states_below_two_directories_mean_equal_rights_below)
+{
+	struct random r = { .state = random_seed() };
+	_buf_ struct buf text = {};
+	unsigned equal = 0;
+
+	printf("# SEED=%llu\n", (unsigned long long)r.state);
+	CASE("SEED=%llu", (unsigned long long)r.state);
+	for (int i = 0; i < 300; i++) {
+		struct policy *p;
+		struct policy_image img;
+
+		policy_and_image(&r, &text, &p, &img);
+		for (int k = 0; k < 30; k++)
+			below_compare(p, &img, &r, &equal);
+		policy_image_done(&img);
+		policy_free(p);
+	}
+	CHECK(equal > 300);
+}
+
+TEST_MAIN()

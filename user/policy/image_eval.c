@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel's decision over an image, in C: bpf/path.bpf.h and bpf/decide.bpf.h do the same with the arena for words. Reads what the
+ * layout of bpf/abi.h says and nothing of the compiler.
+ */
+#include "policy/policy.h"
+
+static __u32 word(const struct policy_image *img, __u32 at)
+{
+	at -= img->base;
+	return at < img->count ? img->words[at] : 0;
+}
+
+static __u32 class_of(const struct policy_image *img, uint8_t byte)
+{
+	return word(img, img->slot.class_off + byte / 4) >> (8 * (byte % 4)) & 0xff;
+}
+
+static void path_run(const struct policy_image *img, const char *path, size_t len, __u32 *t, __u32 *g)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint8_t byte = path[i];
+		__u32 edge = word(img, *t) + 2 * byte;
+
+		*t = word(img, edge) == *t ? word(img, edge + 1) : word(img, *t + 1);
+		*g = word(img, *g + class_of(img, byte));
+	}
+}
+
+static uint32_t rule_of_cell(const struct policy_image *img, __u32 cell)
+{
+	return cell < img->slot.nrules ? cell : BUILTIN_BASE + (cell - img->slot.nrules);
+}
+
+static void cells_judge(const struct policy_image *img, __u32 deny, __u32 allow, bool open, enum builtin_rule otherwise,
+			struct policy_verdict *out)
+{
+	out->allowed = deny == RULE_NONE && (allow != RULE_NONE || open);
+	if (deny != RULE_NONE)
+		out->rule = rule_of_cell(img, deny);
+	else if (allow != RULE_NONE)
+		out->rule = rule_of_cell(img, allow);
+	else
+		out->rule = open ? RULE_NONE : BUILTIN_BASE + otherwise;
+}
+
+static void path_judge(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out)
+{
+	const struct policy_slot *s = &img->slot;
+	__u32 t = s->trie_start, g = s->glob_start, tw, gw;
+	bool unix_socket = a->verb == VERB_UNIX;
+
+	path_run(img, a->path, a->path_len, &t, &g);
+	tw = word(img, s->row_off + 8 * word(img, t + 2) + a->verb);
+	gw = word(img, s->row_off + 8 * word(img, g + (1u << s->class_shift)) + a->verb);
+	cells_judge(img, tw >> 16 < gw >> 16 ? tw >> 16 : gw >> 16, (tw & 0xffff) < (gw & 0xffff) ? tw & 0xffff : gw & 0xffff,
+		    s->flags & (unix_socket ? SLOT_OPEN_SOCKETS : SLOT_OPEN_FILES), unix_socket ? B_UNIX_DEFAULT : B_FILES_DEFAULT, out);
+}
+
+/* Is the start at `at` (width words, the most significant first) above the key? */
+static bool start_above(const struct policy_image *img, __u32 at, const __u32 *key, unsigned width)
+{
+	for (unsigned i = 0; i < width; i++) {
+		__u32 w = word(img, at + i);
+
+		if (w != key[i])
+			return w > key[i];
+	}
+	return false;
+}
+
+static __u32 table_search(const struct policy_image *img, __u32 off, __u32 bits, const __u32 *key, unsigned width)
+{
+	__u32 index = 0;
+
+	for (__u32 step = bits ? 1u << (bits - 1) : 0; step; step >>= 1) {
+		if (!start_above(img, off + (index + step) * width, key, width))
+			index += step;
+	}
+	return index;
+}
+
+static __u32 address_set(const struct policy_image *img, const uint8_t addr[16])
+{
+	const struct policy_slot *s = &img->slot;
+	__u32 key[4];
+
+	for (int i = 0; i < 4; i++)
+		key[i] = (__u32)addr[4 * i] << 24 | addr[4 * i + 1] << 16 | addr[4 * i + 2] << 8 | addr[4 * i + 3];
+	if (!key[0] && !key[1] && key[2] == 0xffff)
+		return word(img, s->net4_off + (1u << s->net4_bits) + table_search(img, s->net4_off, s->net4_bits, key + 3, 1));
+	return word(img, s->net6_off + (4u << s->net6_bits) + table_search(img, s->net6_off, s->net6_bits, key, 4));
+}
+
+static void address_judge(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out)
+{
+	__u32 plane = (a->proto == 17) + 2 * (a->verb == VERB_LISTEN), port = a->port, table, bits, cell;
+	__u32 at = img->slot.netset_off + 8 * address_set(img, a->addr) + 2 * plane;
+
+	table = word(img, at);
+	bits = word(img, at + 1) & 31;
+	cell = word(img, table + (1u << bits) + table_search(img, table, bits, &port, 1));
+	cells_judge(img, cell >> 16, cell & 0xffff, img->slot.flags & SLOT_OPEN_NETWORK, B_NETWORK_DEFAULT, out);
+}
+
+int policy_image_eval(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out)
+{
+	if (a->verb >= VERB_CALL || (a->verb < VERB_PATH_COUNT && (!a->path_len || a->path[0] != '/')))
+		return -EINVAL;
+	if (a->verb < VERB_PATH_COUNT)
+		path_judge(img, a, out);
+	else
+		address_judge(img, a, out);
+	return 0;
+}
+
+int policy_image_below(const struct policy_image *img, const char *path, size_t len, __u32 pair[2])
+{
+	__u32 t = img->slot.trie_start, g = img->slot.glob_start;
+
+	if (len < 2 || path[0] != '/' || path[len - 1] == '/')
+		return -EINVAL;
+	path_run(img, path, len, &t, &g);
+	path_run(img, "/", 1, &t, &g);
+	pair[0] = t;
+	pair[1] = g;
+	return 0;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What others may ask of a policy: its name, what a rule number means, whether its own tests hold. */
+#include "policy/model.h"
+
+static const struct {
+	const char *id, *text;
+	enum class_id class_id;
+} builtins[B_COUNT] = {
+#define X(symbol, name, says) [B_##symbol] = { name, says, CLASS_GUARD },
+	BUILTIN_RULES(X)
+#undef X
+};
+
+static enum class_id builtin_class(const char *id)
+{
+	static const struct {
+		const char *prefix;
+		enum class_id class_id;
+	} classes[] = {
+		{ "files.", CLASS_FILES }, { "network.", CLASS_NETWORK }, { "sockets.", CLASS_SOCKETS }, { "session.", CLASS_SESSION },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		if (!strncmp(id, classes[i].prefix, strlen(classes[i].prefix)))
+			return classes[i].class_id;
+	}
+	return CLASS_GUARD;
+}
+
+size_t policy_rule_count(const struct policy *p)
+{
+	return p->rule_count;
+}
+
+static int builtin_rule_info(uint32_t which, struct policy_rule_info *out)
+{
+	if (which >= B_COUNT)
+		return -ENOENT;
+	*out = (struct policy_rule_info){
+		.id = builtins[which].id, .file = "built-in", .why = builtins[which].text, .class_id = builtin_class(builtins[which].id),
+		.deny = true,
+	};
+	return 0;
+}
+
+int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out)
+{
+	const struct rule *r;
+
+	if (rule >= BUILTIN_BASE)
+		return builtin_rule_info(rule - BUILTIN_BASE, out);
+	if (rule >= p->rule_count)
+		return -ENOENT;
+	r = p->rules[rule];
+	*out = (struct policy_rule_info){
+		.id = r->id, .file = r->file, .why = r->why, .owner = r->owner ? r->owner : p->owner, .ticket = r->ticket,
+		.line = r->line, .column = r->column, .preset = r->preset, .class_id = r->class_id, .deny = r->deny,
+	};
+	return 0;
+}
+
+const char *policy_name(const struct policy *p)
+{
+	return p->name;
+}
+
+const char *policy_owner(const struct policy *p)
+{
+	return p->owner;
+}
+
+uint32_t policy_record_kinds(const struct policy *p)
+{
+	return p->record;
+}
+
+int policy_open_classes(const struct policy *p, struct buf *out)
+{
+	size_t start = out->len;
+
+	for (int i = 0; i < PC_COUNT; i++) {
+		if (p->open & 1u << i)
+			buf_addf(out, "%s%s", out->len > start ? " " : "", class_table[i].word);
+	}
+	return out->err;
+}
+
+/* ---- tests ---- */
+
+static void test_run(const struct policy *p, const struct policy_test *t, struct diags *d)
+{
+	struct policy_action actions[POLICY_QUESTION_MAX];
+	struct policy_verdict verdict;
+	struct policy_rule_info info = { .id = "the default of an open class" };
+	char why[200];
+	size_t count;
+
+	if (policy_question_parse(t->question, actions, &count, why)) {
+		diag_add(d, false, p->files[0], t->line, t->column, "%s", why);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (policy_eval(p, &actions[i], &verdict) || verdict.allowed == t->allowed)
+			continue;
+		(void)policy_rule(p, verdict.rule, &info);
+		diag_add(d, false, p->files[0], t->line, t->column, "test failed: \"%.200s\" is %s by %s", t->question,
+			 verdict.allowed ? "allowed" : "refused", info.id);
+		break;
+	}
+	policy_question_done(actions, count);
+}
+
+int policy_tests_run(const struct policy *p, struct diags *diags, size_t *count)
+{
+	size_t before = diags->errors;
+
+	for (size_t i = 0; i < p->test_count; i++)
+		test_run(p, &p->tests[i], diags);
+	*count = p->test_count;
+	return diags->errors == before ? 0 : -EINVAL;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a policy text means, as data: the room's own header. Rules are sorted by id, so that a rule's number is its place.
+ * read*.c fill it, check.c doubts it, eval.c and compile.c answer from it, each in its own way.
+ */
+#ifndef POLICY_MODEL_H
+#define POLICY_MODEL_H
+
+#include "base/yaml.h"
+#include "policy/policy.h"
+
+/* The classes of the language, in its order. X(symbol, word, enforced today) */
+#define POLICY_CLASSES(X) \
+	X(FILES, "files", true) X(NETWORK, "network", true) X(SOCKETS, "sockets", true) X(DEVICES, "devices", false) \
+	X(CALLS, "calls", true) X(PRIVILEGES, "privileges", false) X(LIMITS, "limits", false) X(SESSION, "session", false) \
+	X(LABELS, "labels", false)
+enum policy_class {
+#define X(symbol, word, built) PC_##symbol,
+	POLICY_CLASSES(X)
+#undef X
+	PC_COUNT,
+};
+struct class_info {
+	const char *word;
+	bool built;
+};
+extern const struct class_info class_table[PC_COUNT];
+
+/* The verbs of paths, by their bit. */
+extern const char *const path_verb_words[VERB_PATH_COUNT];
+#define VERBS_WRITE (1u << VERB_CHANGE | 1u << VERB_CREATE | 1u << VERB_REMOVE)
+#define VERBS_FILES (VERBS_WRITE | 1u << VERB_READ | 1u << VERB_EXECUTE)
+#define VERBS_PATH  (VERBS_FILES | 1u << VERB_UNIX)
+
+typedef unsigned __int128 addr_num;	/* IPv4: below 2^32 */
+
+struct pattern {
+	char *source;		/* as written, "**" spelled out as "/" and "**"; parameters by name */
+	char *text;		/* what is matched: parameters put in, their bytes escaped */
+};
+struct addr_range {
+	bool v6;
+	addr_num first, last;
+};
+struct port_range {
+	uint16_t first, last;
+};
+enum { PROTO_TCP = 1u << 0, PROTO_UDP = 1u << 1 };
+
+struct rule {
+	char *id, *canonical;	/* canonical: what makes it this rule and no other; its id is the hash of it unless one was given */
+	bool named;
+	const char *file, *preset;	/* the policy's strings */
+	unsigned line, column;
+	char *why, *owner, *ticket;
+	const char *word;	/* the key it stands under: "read", "write", "deny", "connect", ... */
+	enum class_id class_id;
+	bool deny, accepted;	/* accepted: i_accept: host-control */
+	uint32_t verbs;		/* bits 1 << VERB_*; connect includes send */
+	struct pattern *paths, *excepts;
+	size_t path_count, except_count;
+	char **to;		/* as written */
+	size_t to_count;
+	struct addr_range *ranges;
+	size_t range_count;
+	struct port_range *ports;	/* sorted and merged; none: every port */
+	size_t port_count;
+	uint32_t protos;
+};
+
+enum param_type { PARAM_PATH, PARAM_TO, PARAM_TYPES };
+struct param {
+	char *name, *value;	/* value NULL: none given, which is an error of its own */
+	enum param_type type;
+	unsigned line, column;
+	bool used;
+};
+
+struct policy_test {
+	char *question;		/* parameters put in */
+	bool allowed;
+	unsigned line, column;
+};
+
+struct own_place {
+	char *path;
+	uint32_t verbs;
+};
+
+struct policy {
+	char *name, *owner, *about;
+	char **files;		/* [0]: the policy's own; then "preset:x" */
+	char **presets;		/* same order; [0] is NULL */
+	size_t file_count;
+	struct param *params;
+	size_t param_count;
+	struct rule **rules;
+	size_t rule_count;
+	uint32_t open;		/* bits 1 << PC_* */
+	uint32_t own_open;	/* those that the policy itself lists */
+	unsigned open_line, open_column;
+	uint32_t record;
+	bool io_uring;
+	struct policy_test *tests;
+	size_t test_count;
+	struct own_place *own;	/* what B_SELF refuses */
+	size_t own_count;
+	char *digest;		/* 80 bytes, filled when first asked for */
+};
+
+/* ---- diag.c ---- */
+void diag_add(struct diags *d, bool warning, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+void diags_sort(struct diags *d);
+/* Room for one more of *items (size bytes each), zeroed and counted; NULL when memory ran out (noted in d). */
+void *vec_push(struct diags *d, void *items, size_t *count, size_t size);
+char *diag_strdup(struct diags *d, const char *s);
+
+/* ---- words.c ---- */
+/* The word of a NULL-terminated list that was probably meant, or NULL. */
+const char *word_nearest(const char *word, const char *const *list);
+
+/* ---- reading: one text into the policy ---- */
+struct reader {
+	struct policy *p;
+	struct diags *d;
+	const struct policy_source *src;
+	const char *file, *preset;	/* preset: NULL for the policy itself */
+};
+#define READ_ERROR(r, node, ...)   diag_add((r)->d, false, (r)->file, (node)->line, (node)->column, __VA_ARGS__)
+#define READ_WARNING(r, node, ...) diag_add((r)->d, true, (r)->file, (node)->line, (node)->column, __VA_ARGS__)
+
+/* One key of a map. read NULL: the language has it, this version does not. Read in the table's order, whatever the text's. */
+struct field {
+	const char *name;
+	bool (*read)(struct reader *r, const struct yaml_node *value, void *into);
+};
+/* False if anything in the map was wrong; all of it has then been said. */
+bool read_fields(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count, void *into);
+bool read_text(struct reader *r, const struct yaml_node *n, const char *what, char **out);
+bool read_is_list(struct reader *r, const struct yaml_node *n, const char *what);
+/* A word out of a NULL-terminated list; its index or -1 (said). */
+int read_word(struct reader *r, const struct yaml_node *n, const char *what, const char *const *words);
+
+bool read_params(struct reader *r, const struct yaml_node *n, void *policy);		/* read_params.c */
+struct param *param_find(struct policy *p, const char *name, size_t len);
+bool param_unknown(struct reader *r, const struct yaml_node *n, const char *name, size_t len);	/* says so; false */
+bool read_tests(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_files(struct reader *r, const struct yaml_node *n, void *policy);		/* read_files.c */
+bool read_sockets(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_network(struct reader *r, const struct yaml_node *n, void *policy);		/* read_network.c */
+struct rule *rule_new(struct reader *r, const struct yaml_node *at);			/* read_rule.c */
+void rule_free(struct rule *rule);
+bool rule_add(struct reader *r, struct rule *rule);	/* takes it, also when it fails */
+bool read_rule_id(struct reader *r, const struct yaml_node *n, void *rule);
+bool read_rule_why(struct reader *r, const struct yaml_node *n, void *rule);
+bool read_rule_owner(struct reader *r, const struct yaml_node *n, void *rule);
+bool read_rule_ticket(struct reader *r, const struct yaml_node *n, void *rule);
+#define RULE_FIELDS \
+	{ "id", read_rule_id }, { "why", read_rule_why }, { "owner", read_rule_owner }, { "ticket", read_rule_ticket }, \
+	{ "by", NULL }, { "until", NULL }, { "effect", NULL }, { "record", NULL }
+
+/* ---- pattern.c ---- */
+bool pattern_read(struct reader *r, const struct yaml_node *n, struct pattern *out);
+bool path_is_clean(const char *path, size_t len);	/* absolute, no empty, "." or ".." component, no slash at the end, no NUL */
+/* The bytes of the leading components without wildcards; true if that is the whole pattern. Room: strlen(text) + 1. */
+bool pattern_literal(const char *text, char *out, size_t *len);
+
+/* ---- address.c ---- */
+/* Append the ranges that a `to` text means; false with the reason in why. */
+bool to_parse(struct diags *d, const char *text, struct addr_range **ranges, size_t *count, char why[200]);
+bool ports_parse(const char *text, struct port_range *out);
+addr_num addr_from_bytes(const uint8_t *p, size_t n);
+
+/* ---- ids.c, check.c, own.c, eval.c ---- */
+void rules_identify(struct policy *p, struct diags *d);	/* canonical forms, ids, order; drops a preset's copy of our own rule */
+void policy_check(struct policy *p, struct diags *d);
+void own_places_add(struct policy *p, const struct policy_source *src, struct diags *d);
+bool path_matches(const char *pattern, const char *path, size_t len);	/* the path or one of its parents matches */
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The network class: rules by address, port and protocol. */
+#include <stdio.h>
+#include "policy/model.h"
+
+static bool to_add(struct reader *r, const struct yaml_node *n, struct rule *rule)
+{
+	const char *text = n->text;
+	struct param *param;
+	char why[200], **place;
+
+	if (n->kind != YAML_SCALAR) {
+		READ_ERROR(r, n, "\"to\" is an address, a CIDR, a group (\"@internet\") or a list of them");
+		return false;
+	}
+	if (text[0] == '$') {
+		param = param_find(r->p, text + 1, n->len - 1);
+		if (!param)
+			return param_unknown(r, n, text + 1, n->len - 1);
+		param->used = true;
+		if (param->type != PARAM_TO)
+			READ_ERROR(r, n, "$%s is a path, and an address is needed here", param->name);
+		if (param->type != PARAM_TO || !param->value)
+			return false;
+		text = param->value;
+	}
+	if (!to_parse(r->d, text, &rule->ranges, &rule->range_count, why)) {
+		READ_ERROR(r, n, "%s", why);
+		return false;
+	}
+	place = vec_push(r->d, &rule->to, &rule->to_count, sizeof(*place));
+	if (place)
+		*place = diag_strdup(r->d, n->text);
+	return place && *place;
+}
+
+static bool read_to(struct reader *r, const struct yaml_node *n, void *rule)
+{
+	bool good = true;
+
+	if (n->kind != YAML_LIST)
+		return to_add(r, n, rule);
+	for (size_t i = 0; i < n->count; i++)
+		good &= to_add(r, n->items[i], rule);
+	if (!n->count)
+		READ_ERROR(r, n, "an empty list of addresses rules nothing");
+	return good && n->count;
+}
+
+static bool port_add(struct reader *r, const struct yaml_node *n, struct rule *rule)
+{
+	struct port_range range, *place;
+
+	if (n->kind != YAML_SCALAR || !ports_parse(n->text, &range)) {
+		READ_ERROR(r, n, "a port is a number from 0 to 65535 or a range like 3000-3999");
+		return false;
+	}
+	place = vec_push(r->d, &rule->ports, &rule->port_count, sizeof(*place));
+	if (place)
+		*place = range;
+	return place;
+}
+
+static int port_order(const void *a, const void *b)
+{
+	const struct port_range *x = a, *y = b;
+
+	return x->first != y->first ? (int)x->first - y->first : (int)x->last - y->last;
+}
+
+/* Sorted, and what touches or overlaps joined: one spelling for one set. */
+static void ports_merge(struct rule *rule)
+{
+	size_t n = 0;
+
+	qsort(rule->ports, rule->port_count, sizeof(rule->ports[0]), port_order);
+	for (size_t i = 1; i < rule->port_count; i++) {
+		struct port_range *last = &rule->ports[n], *next = &rule->ports[i];
+
+		if (next->first <= last->last + 1) {
+			if (next->last > last->last)
+				last->last = next->last;
+			continue;
+		}
+		rule->ports[++n] = *next;
+	}
+	rule->port_count = n + 1;
+}
+
+static bool read_ports(struct reader *r, const struct yaml_node *n, void *rule)
+{
+	struct rule *it = rule;
+	bool good = true;
+
+	if (n->kind != YAML_LIST) {
+		good = port_add(r, n, it);
+	} else if (!n->count) {
+		READ_ERROR(r, n, "an empty list of ports rules nothing: leave \"ports\" out for every port");
+		good = false;
+	}
+	for (size_t i = 0; n->kind == YAML_LIST && i < n->count; i++)
+		good &= port_add(r, n->items[i], it);
+	if (it->port_count)
+		ports_merge(it);
+	return good;
+}
+
+static bool proto_add(struct reader *r, const struct yaml_node *n, struct rule *rule)
+{
+	static const char *const words[] = { "tcp", "udp", NULL };
+	int word = read_word(r, n, "a protocol", words);
+
+	if (word >= 0)
+		rule->protos |= 1u << word;
+	return word >= 0;
+}
+
+static bool read_proto(struct reader *r, const struct yaml_node *n, void *rule)
+{
+	bool good = true;
+
+	if (n->kind != YAML_LIST)
+		return proto_add(r, n, rule);
+	for (size_t i = 0; i < n->count; i++)
+		good &= proto_add(r, n->items[i], rule);
+	if (!n->count)
+		READ_ERROR(r, n, "an empty list of protocols rules nothing");
+	return good && n->count;
+}
+
+static const struct field network_fields[] = {
+	{ "to", read_to }, { "ports", read_ports }, { "proto", read_proto }, { "tls", NULL }, RULE_FIELDS,
+};
+
+static bool entry_read(struct reader *r, const struct yaml_node *n, struct rule *rule, const char *what)
+{
+	if (!read_fields(r, n, what, network_fields, ARRAY_SIZE(network_fields), rule))
+		return false;
+	if (!rule->to_count)
+		READ_ERROR(r, n, "a network rule without \"to\" rules nothing");
+	if (!rule->protos)	/* a deny that left UDP open would be a trap */
+		rule->protos = rule->deny ? PROTO_TCP | PROTO_UDP : PROTO_TCP;
+	return rule->to_count;
+}
+
+static bool entries_read(struct reader *r, const struct yaml_node *n, const char *word, bool deny, uint32_t verbs)
+{
+	bool good = true;
+	char what[32];
+
+	snprintf(what, sizeof(what), "network.%s", word);
+	if (!read_is_list(r, n, what))
+		return false;
+	for (size_t i = 0; i < n->count; i++) {
+		struct rule *rule = rule_new(r, n->items[i]);
+
+		if (!rule)
+			return false;
+		rule->word = word;
+		rule->class_id = CLASS_NETWORK;
+		rule->deny = deny;
+		rule->verbs = verbs;
+		if (entry_read(r, n->items[i], rule, what)) {
+			good &= rule_add(r, rule);
+			continue;
+		}
+		rule_free(rule);
+		good = false;
+	}
+	return good;
+}
+
+#define VERBS_CONNECT (1u << VERB_CONNECT | 1u << VERB_SEND)
+#define VERBS_LISTEN  (1u << VERB_LISTEN)
+
+static bool read_connect(struct reader *r, const struct yaml_node *n, void *policy)
+{
+	(void)policy;
+	return entries_read(r, n, "connect", false, VERBS_CONNECT);
+}
+
+static bool read_listen(struct reader *r, const struct yaml_node *n, void *policy)
+{
+	(void)policy;
+	return entries_read(r, n, "listen", false, VERBS_LISTEN);
+}
+
+static bool read_deny(struct reader *r, const struct yaml_node *n, void *policy)
+{
+	(void)policy;
+	return entries_read(r, n, "deny", true, VERBS_CONNECT | VERBS_LISTEN);
+}
+
+bool read_network(struct reader *r, const struct yaml_node *n, void *policy)
+{
+	static const struct field fields[] = { { "connect", read_connect }, { "listen", read_listen }, { "deny", read_deny } };
+
+	return read_fields(r, n, "network", fields, ARRAY_SIZE(fields), policy);
+}
