@@ -18,10 +18,6 @@ enum cli_exit {
 	CLI_NOT_FOUND = 127,
 };
 
-#ifndef BAILIFF_VERSION
-#define BAILIFF_VERSION "0.1.0"
-#endif
-
 int cmd_run(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
