@@ -109,9 +109,6 @@ test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itse
 docs: $(BUILD)/events-doc ## write docs/events.md from the table of fields
 	$(BUILD)/events-doc >docs/events.md
 
-docs: $(BUILD)/events-doc ## write again what is generated from tables: docs/events.md
-	$(BUILD)/events-doc >docs/events.md
-
 lint: ## the walls of the house, its hand, and what analysers find
 	scripts/lint
 
@@ -186,10 +183,6 @@ $(BUILD)/bailiffd: $(BUILD)/obj/user/engine/main.o $(call archives,$(with_engine
 $(BUILD)/events-doc: $(BUILD)/obj/user/event/main.o $(call archives,$(with_event))
 	$(call say,LD,$@)
 	$(call link,$(LIGHT_LIBS))
-
-$(BUILD)/events-doc: $(BUILD)/obj/user/event/main.o $(call archives,$(with_event))
-	$(call say,LD,$@)
-	$(call link,-ljansson)
 
 # ---- tests: each links the rooms that it includes ----
 $(BUILD)/tests/%_test: $(BUILD)/obj/tests/unit/%_test.o $$(call archives,$$(call includes,tests/unit/%_test.c))
