@@ -285,6 +285,11 @@ int journal_cursor_commit(struct journal_cursor *c, uint64_t next_seq)
 	return err;
 }
 
+uint64_t journal_cursor_next(const struct journal_cursor *c)
+{
+	return c->next;
+}
+
 uint64_t journal_cursor_committed(const struct journal_cursor *c)
 {
 	return c->committed;

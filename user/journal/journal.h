@@ -70,9 +70,13 @@ bool journal_cursor_restarted(const struct journal_cursor *c);	/* its file was d
 int journal_cursor_seek(struct journal_cursor *c, uint64_t seq);	/* UINT64_MAX: behind the last line */
 void journal_cursor_limit(struct journal_cursor *c, uint64_t seq);	/* read only lines before it (journal_durable_seq) */
 int journal_cursor_read(struct journal_cursor *c, struct journal_line *out);	/* 1 a line, 0 nothing more now, -errno; never returns a torn line */
+uint64_t journal_cursor_next(const struct journal_cursor *c);	/* number of the line that read gives next; after a seek to UINT64_MAX: the end */
 int journal_cursor_commit(struct journal_cursor *c, uint64_t next_seq);	/* durable: everything before next_seq is done */
 uint64_t journal_cursor_committed(const struct journal_cursor *c);
 void journal_cursor_close(struct journal_cursor *c);
+
+/* A number of the line's outermost object ("time": milliseconds); -ENOENT. */
+int journal_line_u64(const char *text, size_t n, const char *key, uint64_t *out);
 
 /* Offline verification from the files and a public key alone. */
 struct journal_report {
