@@ -16,6 +16,7 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),,@echo '  $(1)	$(2)')
 # Sanitizers (make asan, make fuzz) build the same rules into a tree of their own.
 SANITIZE ?=
+export BUILD # for the suites
 
 WARN     := -Wall -Wextra -Werror
 CPPFLAGS := -D_GNU_SOURCE -I. -Iuser -I$(BUILD)/bpf
@@ -117,7 +118,7 @@ asan: ## unit, replay and end-to-end under sanitizers
 	@scripts/deps --check build test || scripts/deps build test
 	@$(MAKE) --no-print-directory -j2 BUILD=build-asan SANITIZE=address,undefined sanitized
 sanitized: all $(UNIT) $(REPLAYS)
-	@BUILD=$(BUILD) ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run \
+	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run \
 		--jobs 2 --limit 300 $(UNIT) $(REPLAYS) --jobs 1 --limit 600 $(E2E)
 
 TIME ?= 60
