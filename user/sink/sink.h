@@ -64,11 +64,13 @@ struct sink_status {
 struct sink;
 /*
  * journal: the open journal (only durable lines are sent, and its head goes along), or NULL to send what journal_dir holds. 0, -EINVAL (the options;
- * *why says which, may be NULL), -errno. Trouble with the receiver, the token or the CA file is no failure to start: it may heal.
+ * why, if not NULL, gets the reason or NULL), -errno. Trouble with the receiver, the token or the CA file is no failure to start: it may heal.
  */
 int sink_start(const struct sink_options *o, struct journal *journal, const char *journal_dir, const struct sink_callbacks *cb, struct sink **out,
 	       const char **why);
 void sink_status(struct sink *s, struct sink_status *out);
+/* Until all that is durable now is done: 0; -ETIMEDOUT. For an orderly end: journal_flush(), this, sink_stop(). */
+int sink_drain(struct sink *s, unsigned timeout_ms);
 void sink_stop(struct sink *s);		/* within about a second; what is not confirmed is sent again next time. Before journal_close(). */
 
 #endif

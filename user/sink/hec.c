@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Splunk's HTTP Event Collector. An event is {time, host, source, sourcetype, index, event: the journal's line as it is, fields: {bailiff_seq}};
+ * the last one of a batch carries the journal's signed head as fields.bailiff_head, so that what Splunk holds is a witness of the chain.
+ *
+ * With acknowledgement an id counts from 0 within a channel, is confirmed once, and may be given again when the receiver forgets the
+ * channel. So a channel is used on one connection only, a batch that is sent again gets a channel of its own, and an id that does not
+ * rise means that the channel began anew. What each answer means is the table in hec_answer.c.
+ */
+#include <stdio.h>
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/http.h"
+#include "sink/hec.h"
+
+#define TOKEN_MAX	1024
+#define URL_MAX		1024
+
+struct hec {
+	struct http *http;
+	struct http_reply reply;
+	char event_url[URL_MAX], ack_url[URL_MAX + 8];
+	char *token_file, *token;
+	struct buf envelope;		/* the part that is the same for all events */
+	bool ack, gzip;
+	char channel[40];		/* of the present connection */
+	bool channel_used;
+	uint64_t last_id;		/* given on it */
+};
+
+/* ---- setting up ---- */
+
+static bool loopback(const char *host)
+{
+	size_t n = strcspn(host, ":/");
+
+	return (n == 9 && !strncmp(host, "localhost", 9)) || !strncmp(host, "127.", 4) || !strncmp(host, "[::1]", 5);
+}
+
+static bool ends_with(const char *s, size_t n, const char *end)
+{
+	size_t m = strlen(end);
+
+	return n >= m && !memcmp(s + n - m, end, m);
+}
+
+/* "https://host:8088" and everything longer to the two addresses that are used. */
+static int parse_url(struct hec *h, const char *url, const char **why)
+{
+	static const char collector[] = "/services/collector";
+	const char *host = strstr(url, "://");
+	size_t n = strlen(url);
+	bool bare;
+
+	host = host ? host + 3 : url;
+	if (strncmp(url, "https://", 8) && !(!strncmp(url, "http://", 7) && loopback(host)))
+		return *why = "url must begin with https:// (http:// only to a loopback address)", -EINVAL;
+	if (strpbrk(url, "?#@ \t\r\n") || !*host || *host == '/' || n > URL_MAX - sizeof(collector) - 8)
+		return *why = "url must be https://host[:port][/path], without user, query or fragment", -EINVAL;
+	while (n && url[n - 1] == '/')
+		n--;
+	bare = !strchr(host, '/') || (size_t)(strchr(host, '/') - url) >= n;
+	if (ends_with(url, n, "/event"))
+		n -= 6;
+	else if (ends_with(url, n, "/event/1.0"))
+		n -= 10;
+	if (bare || !ends_with(url, n, collector)) {
+		snprintf(h->event_url, URL_MAX, "%.*s%s/event", (int)n, url, collector);
+		snprintf(h->ack_url, sizeof(h->ack_url), "%.*s%s/ack", (int)n, url, collector);
+	} else {
+		snprintf(h->event_url, URL_MAX, "%.*s/event", (int)n, url);
+		snprintf(h->ack_url, sizeof(h->ack_url), "%.*s/ack", (int)n, url);
+	}
+	return 0;
+}
+
+static void add_text(struct json *j, const char *key, const char *value)
+{
+	json_str(j, key, value && *value ? value : NULL);
+}
+
+/* Without its braces, and with a comma at the end. */
+static int build_envelope(struct hec *h, const struct sink_options *o)
+{
+	_buf_ struct buf b = {};
+	struct json j;
+
+	json_init(&j, &b);
+	json_begin_object(&j, NULL);
+	add_text(&j, "host", o->host);
+	add_text(&j, "source", o->source);
+	json_str(&j, "sourcetype", o->sourcetype && *o->sourcetype ? o->sourcetype : "bailiff:event");
+	add_text(&j, "index", o->index);
+	json_end_object(&j);
+	if (b.err)
+		return b.err;
+	buf_add(&h->envelope, b.data + 1, b.len - 2);
+	buf_add_char(&h->envelope, ',');
+	return h->envelope.err;
+}
+
+static int channel_new(char out[40])
+{
+	uint8_t r[16];
+	int err = hash_random(r, sizeof(r));
+
+	if (err)
+		return err;
+	r[6] = (r[6] & 0x0f) | 0x40;
+	r[8] = (r[8] & 0x3f) | 0x80;
+	snprintf(out, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7],
+		 r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+	return 0;
+}
+
+static int channel_rotate(struct hec *h)
+{
+	h->channel_used = false;
+	return channel_new(h->channel);
+}
+
+static void hec_close(void *d)
+{
+	struct hec *h = d;
+
+	if (!h)
+		return;
+	http_free(h->http);
+	http_reply_done(&h->reply);
+	buf_done(&h->envelope);
+	if (h->token)
+		explicit_bzero(h->token, strlen(h->token));
+	free(h->token);
+	free(h->token_file);
+	free(h);
+}
+
+static int hec_setup(struct hec *h, const struct sink_options *o, const _Atomic bool *abort, const char **why)
+{
+	struct http_options options = { .ca_file = o->ca_file && *o->ca_file ? o->ca_file : NULL, .abort = abort };
+	int err;
+
+	if (!o->url || !o->token_file || !*o->token_file)
+		return *why = "a Splunk HEC sink needs url and token_file", -EINVAL;
+	err = parse_url(h, o->url, why);
+	if (err)
+		return err;
+	h->token_file = strdup(o->token_file);
+	if (!h->token_file)
+		return -ENOMEM;
+	h->ack = o->ack;
+	h->gzip = !o->plain;
+	err = build_envelope(h, o);
+	if (!err)
+		err = channel_rotate(h);
+	return err ? err : http_new(&options, &h->http);
+}
+
+static int hec_open(const struct sink_options *o, const _Atomic bool *abort, void **out, const char **why)
+{
+	struct hec *h = calloc(1, sizeof(*h));
+	int err = h ? hec_setup(h, o, abort, why) : -ENOMEM;
+
+	if (err)
+		hec_close(h);
+	else
+		*out = h;
+	return err;
+}
+
+/* ---- events ---- */
+
+#define EVENT_END "}}\n"
+
+static int hec_encode(void *d, const struct journal_line *line, size_t limit, struct buf *body)
+{
+	const struct hec *h = d;
+	uint64_t ms;
+
+	buf_add_char(body, '{');
+	if (!journal_line_u64(line->text, line->len, "time", &ms))
+		buf_addf(body, "\"time\":%llu.%03u,", (unsigned long long)(ms / 1000), (unsigned)(ms % 1000));
+	buf_add(body, h->envelope.data, h->envelope.len);
+	buf_add_str(body, "\"event\":");
+	if (line->len > limit) {
+		int err = event_cut(line->text, line->len, limit, body);
+
+		if (err)
+			return err;
+	} else {
+		buf_add(body, line->text, line->len);
+	}
+	buf_addf(body, ",\"fields\":{\"bailiff_seq\":\"%llu\"" EVENT_END, (unsigned long long)line->seq);
+	return body->err;
+}
+
+static int hec_seal(void *d, const char *head, struct buf *body)
+{
+	(void)d;
+	body->len -= strlen(EVENT_END);
+	buf_addf(body, ",\"bailiff_head\":\"%s\"" EVENT_END, head);
+	return body->err;
+}
+
+/* ---- requests ---- */
+
+/* The token as the file has it now. *changed: it is another one than before. */
+static int token_load(struct hec *h, bool *changed)
+{
+	_free_ char *text = NULL;
+	size_t n;
+	int err = file_slurp(h->token_file, TOKEN_MAX, &text, &n);
+
+	if (err)
+		return err;
+	n = strspn(text, " \t\r\n");
+	memmove(text, text + n, strlen(text + n) + 1);
+	n = strcspn(text, " \t\r\n");
+	if (!n || text[n + strspn(text + n, " \t\r\n")])
+		return -EBADMSG;
+	text[n] = 0;
+	for (const char *c = text; *c; c++) {
+		if (*c < 0x21 || *c > 0x7e)
+			return -EBADMSG;	/* it goes into a header */
+	}
+	*changed = !h->token || strcmp(h->token, text);
+	free(h->token);
+	h->token = steal(&text);
+	return 0;
+}
+
+static void answer_again(struct sink_answer *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void answer_again(struct sink_answer *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	*a = (struct sink_answer){ .verdict = SINK_AGAIN, .wait_ms = -1 };
+	va_start(ap, fmt);
+	vsnprintf(a->why, sizeof(a->why), fmt, ap);
+	va_end(ap);
+}
+
+static bool have_token(struct hec *h, struct sink_answer *a)
+{
+	bool changed;
+	int err = h->token ? 0 : token_load(h, &changed);
+
+	if (err)
+		answer_again(a, "token file %s: %s", h->token_file, err == -EBADMSG ? "is not one word of printable characters" : strerror(-err));
+	return !err;
+}
+
+/* An answer of any status is in h->reply when this is true; otherwise *a is the answer. */
+static bool post(struct hec *h, const char *url, const char *channel, const struct buf *body, struct sink_answer *a)
+{
+	char authorization[TOKEN_MAX + 32], request_channel[80];
+	const char *headers[] = { authorization, "Content-Type: application/json", channel ? request_channel : NULL, NULL };
+	struct http_request q = { .method = "POST", .url = url, .headers = headers, .body = body->data, .body_len = body->len, .gzip = h->gzip };
+	int err;
+
+	if (!have_token(h, a))
+		return false;
+	snprintf(authorization, sizeof(authorization), "Authorization: Splunk %s", h->token);
+	snprintf(request_channel, sizeof(request_channel), "X-Splunk-Request-Channel: %s", channel ? channel : "");
+	err = http_do(h->http, &q, &h->reply);
+	explicit_bzero(authorization, sizeof(authorization));
+	if (err)
+		answer_again(a, "no answer%s: %.200s", h->reply.sent ? " after the request was sent" : "", h->reply.error);
+	return !err;
+}
+
+/* A refused token may have been replaced meanwhile: then there is no reason to wait. */
+static void token_refused(struct hec *h, struct sink_answer *a)
+{
+	bool changed = false;
+
+	if (!token_load(h, &changed) && changed)
+		a->wait_ms = 0;
+}
+
+static void follow(struct hec *h, const struct hec_meaning *m, struct sink_answer *a)
+{
+	switch (m->follow) {
+	case HEC_NOTHING:
+		break;
+	case HEC_READ_TOKEN:
+		token_refused(h, a);
+		break;
+	case HEC_USE_ACK:
+		a->weaker = false;
+		a->wait_ms = h->ack ? -1 : 0;
+		h->ack = true;
+		break;
+	case HEC_NO_ACK:
+		h->ack = false;
+		a->weaker = true;
+		break;
+	case HEC_SLOWER:
+		a->wait_ms = 1000;
+		break;
+	case HEC_NO_GZIP:
+		a->wait_ms = h->gzip ? 0 : -1;
+		h->gzip = false;
+		break;
+	}
+}
+
+/* Taken. Which confirmation is to be waited for? */
+static void take_id(struct hec *h, bool own, struct sink_ticket *t, struct sink_answer *a, const struct hec_said *said)
+{
+	if (!h->ack)
+		return;
+	if (!said->has_ack_id) {
+		h->ack = false;
+		a->weaker = true;
+		snprintf(a->why, sizeof(a->why), "the token has no indexer acknowledgement: accepted is all that can be known from now on");
+		return;
+	}
+	a->verdict = SINK_OPEN;
+	t->id = said->ack_id;
+	if (own)
+		return;
+	a->forgot = h->channel_used && said->ack_id <= h->last_id;
+	h->channel_used = true;
+	h->last_id = said->ack_id;
+}
+
+static void hec_send(void *d, const struct buf *body, bool fresh, struct sink_ticket *t, struct sink_answer *a)
+{
+	struct hec *h = d;
+	struct hec_said said;
+	const struct hec_meaning *m;
+
+	*t = (struct sink_ticket){};
+	memcpy(t->channel, h->channel, sizeof(t->channel));
+	if (fresh && channel_new(t->channel)) {
+		answer_again(a, "no random bytes for a channel");
+		return;
+	}
+	if (!post(h, h->event_url, h->ack ? t->channel : NULL, body, a)) {
+		(void)channel_rotate(h);
+		return;
+	}
+	hec_understand(&h->reply, &said);
+	m = hec_meaning(&said);
+	hec_answer(&said, m, a);
+	follow(h, m, a);
+	if (a->verdict == SINK_DONE)
+		take_id(h, fresh, t, a, &said);
+	if (h->reply.connected && h->channel_used && !fresh)
+		(void)channel_rotate(h);	/* its next batch may meet a receiver that knows nothing of this one */
+}
+
+static int build_question(const struct sink_ticket *t, size_t n, struct buf *b)
+{
+	buf_add_str(b, "{\"acks\":[");
+	for (size_t i = 0; i < n; i++)
+		buf_addf(b, "%s%llu", i ? "," : "", (unsigned long long)t[i].id);
+	buf_add_str(b, "]}");
+	return b->err;
+}
+
+static void hec_ask(void *d, const struct sink_ticket *t, size_t n, bool *confirmed, struct sink_answer *a)
+{
+	struct hec *h = d;
+	_buf_ struct buf body = {};
+	struct hec_said said;
+	const struct hec_meaning *m;
+
+	if (build_question(t, n, &body)) {
+		answer_again(a, "no memory");
+		return;
+	}
+	if (!post(h, h->ack_url, t->channel, &body, a)) {
+		(void)channel_rotate(h);
+		return;
+	}
+	if (h->reply.connected)
+		(void)channel_rotate(h);
+	if (!hec_confirmed(&h->reply, t, n, confirmed)) {
+		*a = (struct sink_answer){ .verdict = SINK_DONE, .wait_ms = -1, .status = h->reply.status };
+		return;
+	}
+	hec_understand(&h->reply, &said);
+	m = hec_meaning(&said);
+	hec_answer(&said, m, a);
+	follow(h, m, a);
+	if (m->follow == HEC_NO_ACK) {
+		for (size_t i = 0; i < n; i++)
+			confirmed[i] = true;	/* accepted they were, and more cannot be known */
+		a->verdict = SINK_DONE;
+	} else if (a->verdict != SINK_AGAIN) {
+		a->verdict = SINK_AGAIN;	/* a question cannot be halved or given up */
+	}
+}
+
+const struct sink_dialect sink_hec = {
+	.type = "splunk-hec",
+	.open = hec_open,
+	.close = hec_close,
+	.encode = hec_encode,
+	.seal = hec_seal,
+	.send = hec_send,
+	.ask = hec_ask,
+};
