@@ -45,7 +45,7 @@ static bool edges_fit(const struct packer *k, size_t base, const struct byte_edg
 
 static bool base_find(struct packer *k, const struct byte_edge *edges, size_t count, size_t *base)
 {
-	size_t tries = 0, slot = k->first_free < edges[0].byte ? edges[0].byte : k->first_free;
+	size_t tries = 0, slot = k->first_free;
 
 	for (;; slot++) {
 		if (tries == PACK_TRIES && slot < k->out->edge_count + edges[0].byte)
@@ -63,7 +63,7 @@ static bool base_find(struct packer *k, const struct byte_edge *edges, size_t co
 
 bool edges_begin(struct packer *k)
 {
-	k->out->edge_count = 256;
+	k->out->edge_count = k->first_free = 256;	/* from there on every byte's base is inside, and no hole stays for ever */
 	return area_reach(k, 256);
 }
 

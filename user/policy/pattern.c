@@ -90,13 +90,13 @@ static int set_member(const char **s, const char **why)
 
 	*why = NULL;
 	if (byte == '\\' && !(n = escape_read(*s, &byte)))
-		*why = "\"\\\" in a set goes before one of * ? [ ] \\ $ or is \\xHH";
+		*why = "\"\\\" in a set goes before one of * ? [ ] \\ $, or before x and two hex digits";
 	else if (byte == '/' || !byte)
 		*why = "a \"[\" without its \"]\" in the same component: write \"\\[\" for the character";
 	else if (n == 1 && byte == '[')
 		*why = "a \"[\" inside a set: write \"\\[\" for the character";
 	else if (n == 1 && byte >= 0x80)
-		*why = "a set holds single bytes and this character is several: write them as \\xHH";
+		*why = "a set holds single bytes and this character is several: write each as \"\\\", x and two hex digits";
 	*s += n;
 	return *why ? -1 : byte;
 }
@@ -138,7 +138,7 @@ static size_t item_check(const char *s, const char **why)
 	case '\\':
 		n = escape_read(s, &byte);
 		if (!n)
-			*why = s[1] ? "\"\\\" goes before one of * ? [ ] \\ $ or is \\xHH (not 00, not 2f)" : "a \"\\\" at the end";
+			*why = s[1] ? "\"\\\" goes before one of * ? [ ] \\ $, or before x and two hex digits (not 00, not 2f)" : "a \"\\\" at the end";
 		return n;
 	case '[':
 		return set_check(s, why);

@@ -68,7 +68,7 @@ bool read_fields(struct reader *r, const struct yaml_node *map, const char *what
 	bool good;
 
 	if (map->kind != YAML_MAP) {
-		READ_ERROR(r, map, "%s is a map of keys and values", what);
+		READ_ERROR(r, map, "%s is a map: {key: value} or \"key: value\" lines", what);
 		return false;
 	}
 	good = keys_check(r, map, what, fields, count);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The classes that are ruled by path: files, and unix sockets. A plain string in a list is a rule of its own. */
+#include <stdio.h>
 #include "policy/model.h"
 
 static bool pattern_push(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count)
@@ -104,10 +105,12 @@ struct path_key {
 static bool entry_read(struct reader *r, const struct yaml_node *n, const struct path_key *key)
 {
 	struct rule *rule = rule_new(r, n);
+	char what[40];
 	bool good;
 
 	if (!rule)
 		return false;
+	snprintf(what, sizeof(what), "a rule of %s", key->what);
 	rule->word = key->word;
 	rule->class_id = key->class_id;
 	rule->deny = key->deny;
@@ -115,9 +118,9 @@ static bool entry_read(struct reader *r, const struct yaml_node *n, const struct
 	if (n->kind == YAML_SCALAR)
 		good = read_path(r, n, rule);
 	else if (key->class_id == CLASS_SOCKETS)
-		good = read_fields(r, n, key->what, unix_fields, ARRAY_SIZE(unix_fields), rule);
+		good = read_fields(r, n, what, unix_fields, ARRAY_SIZE(unix_fields), rule);
 	else
-		good = read_fields(r, n, key->what, file_fields, ARRAY_SIZE(file_fields), rule);
+		good = read_fields(r, n, what, file_fields, ARRAY_SIZE(file_fields), rule);
 	if (good && !rule->path_count)
 		READ_ERROR(r, n, "a rule without \"path\" rules nothing");
 	if (good && rule->path_count)

@@ -132,8 +132,11 @@ static const struct field network_fields[] = {
 	{ "to", read_to }, { "ports", read_ports }, { "proto", read_proto }, { "tls", NULL }, RULE_FIELDS,
 };
 
-static bool entry_read(struct reader *r, const struct yaml_node *n, struct rule *rule, const char *what)
+static bool entry_read(struct reader *r, const struct yaml_node *n, struct rule *rule)
 {
+	char what[40];
+
+	snprintf(what, sizeof(what), "a rule of network.%s", rule->word);
 	if (!read_fields(r, n, what, network_fields, ARRAY_SIZE(network_fields), rule))
 		return false;
 	if (!rule->to_count)
@@ -160,7 +163,7 @@ static bool entries_read(struct reader *r, const struct yaml_node *n, const char
 		rule->class_id = CLASS_NETWORK;
 		rule->deny = deny;
 		rule->verbs = verbs;
-		if (entry_read(r, n->items[i], rule, what)) {
+		if (entry_read(r, n->items[i], rule)) {
 			good &= rule_add(r, rule);
 			continue;
 		}

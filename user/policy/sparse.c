@@ -185,7 +185,7 @@ static bool states_pack(const struct merger *m, struct sparse_image *out)
 		const struct dfa_state *s = &m->dfa->states[m->kept.items[i]];
 
 		out->states[i] = (struct sparse_state){ .fall = m->number[s->fall], .row = s->row };
-		order[i] = (struct order){ i, bytes_of(m, i, edges) };
+		order[i] = (struct order){ i, s->edge_count };
 	}
 	qsort(order, out->state_count, sizeof(*order), order_dense);
 	if (!edges_begin(&k))

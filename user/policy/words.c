@@ -55,7 +55,9 @@ const char *word_nearest(const char *word, const char *const *list)
 		if (m > WORD_MAX)
 			continue;
 		distance = word_distance(word, n, *list, m);
-		if (distance <= best && distance < m) {
+		if (n > 2 && !strncmp(word, *list, n))
+			distance = 1;	/* cut short: "exec" for "execute" */
+		if (distance <= best && distance * 2 <= m) {
 			found = *list;
 			best = distance - !!distance;
 		}
