@@ -37,10 +37,13 @@ TEST(sha256_matches_published_vectors)
 
 TEST(hmac_matches_published_vectors)
 {
-	uint8_t d[HASH_BYTES];
+	uint8_t d[HASH_BYTES], key[131];
 
 	CHECK_OK(hash_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, d));
 	CHECK_STR(hex(d, 32), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	memset(key, 0xaa, sizeof(key));
+	CHECK_OK(hash_hmac_sha256(key, sizeof(key), "Test Using Larger Than Block-Size Key - Hash Key First", 54, d));
+	CHECK_STR(hex(d, 32), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 static void *hash_many(void *want)

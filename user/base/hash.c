@@ -5,11 +5,12 @@
  */
 #include "base/hash.h"
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <limits.h>
 #include <pthread.h>
+
+#define HMAC_BLOCK 64
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t context_key;
@@ -79,13 +80,37 @@ int hash_sha256_2(uint8_t prefix, const void *a, size_t an, const void *b, size_
 	return 0;
 }
 
+static int digest_two(EVP_MD_CTX *c, const void *a, size_t an, const void *b, size_t bn, uint8_t out[HASH_BYTES])
+{
+	if (!EVP_DigestInit_ex2(c, sha256, NULL) || !EVP_DigestUpdate(c, a, an) || !EVP_DigestUpdate(c, b, bn) || !EVP_DigestFinal_ex(c, out, NULL))
+		return -EIO;
+	return 0;
+}
+
+/* RFC 2104 on the thread's context: OpenSSL's own takes ten times as long to set up. */
 int hash_hmac_sha256(const void *key, size_t kn, const void *p, size_t n, uint8_t out[HASH_BYTES])
 {
-	unsigned len = HASH_BYTES;
+	uint8_t inner[HMAC_BLOCK] = {}, outer[HMAC_BLOCK], digest[HASH_BYTES];
+	EVP_MD_CTX *c = context_get();
+	int err = 0;
 
-	if (kn > INT_MAX)
-		return -EINVAL;
-	return HMAC(EVP_sha256(), kn ? key : "", kn, p, n, out, &len) && len == HASH_BYTES ? 0 : -EIO;
+	if (!c)
+		return -ENOMEM;
+	if (kn > HMAC_BLOCK)
+		err = hash_sha256(key, kn, inner);
+	else if (kn)
+		memcpy(inner, key, kn);
+	for (size_t i = 0; i < HMAC_BLOCK; i++) {
+		outer[i] = inner[i] ^ 0x5c;
+		inner[i] ^= 0x36;
+	}
+	if (!err)
+		err = digest_two(c, inner, HMAC_BLOCK, p, n, digest);
+	if (!err)
+		err = digest_two(c, outer, HMAC_BLOCK, digest, HASH_BYTES, out);
+	explicit_bzero(inner, sizeof(inner));
+	explicit_bzero(outer, sizeof(outer));
+	return err;
 }
 
 int hash_random(void *p, size_t n)

@@ -28,11 +28,11 @@ static const char head[] =
 	"Delivery is at least once: `metadata.uid` is an event's identity, equal whenever the same record is encoded, and sorts by time.\n\n"
 	"## From the kernel\n\n"
 	"| event_code | what | class |\n|---|---|---|\n"
-	"| decision | an action that was refused, or would have been (`unmapped.sandbox.verdict`) | by operation: 1001, 1003, 1007, 4001 |\n"
+	"| decision | an action that was refused (`action_id` 2), or would have been (3) | by operation: 1001, 1003, 1007, 4001 |\n"
 	"| exec | a program was started | 1007 |\n"
 	"| exit | a process ended | 1007 |\n"
-	"| flow | a connect, send or listen that was allowed and that `record:` asks for | 4001 |\n"
-	"| file | an open or write that was allowed and that `record:` asks for | 1001 |\n\n"
+	"| connect, send, listen, ... | network use that was allowed and that `record:` asks for | 4001 |\n"
+	"| open, create, ... | file use that was allowed and that `record:` asks for | 1001 |\n\n"
 	"## From the engine\n\n"
 	"| event_code | what | class | severity |\n|---|---|---|---|\n";
 

@@ -149,10 +149,10 @@ struct event_view {
 	void *root;
 	uint64_t time_ms;
 	unsigned class_uid, severity;
-	const char *uid, *kind;			/* kind: "decision", "exec", "exit", "flow", "file", or a notice's name */
+	const char *uid, *kind;			/* kind: "decision"; "exec", "exit", "connect", "open" ...; or a notice's name */
 	const char *message;
 	const char *sandbox, *sandbox_uid, *stage;
-	const char *verdict, *operation, *object;
+	const char *verdict, *operation, *object;	/* verdict: "refused", "would refuse", "allowed" */
 	const char *program;
 	uint64_t pid, repeats, command;
 	const char *rule, *file, *why, *call;

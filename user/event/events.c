@@ -96,21 +96,6 @@ void events_make_uid(struct events *e, uint64_t ms, unsigned ring, unsigned cpu,
 	e->uid[26] = '\0';
 }
 
-static const char *profiles_json(enum event_class class_id)
-{
-	switch (class_id) {
-	case EVENT_CLASS_NETWORK:
-		return "[\"security_control\",\"host\"]";
-	case EVENT_CLASS_APP:
-		return "[\"host\"]";
-	case EVENT_CLASS_LOG:
-	case EVENT_CLASS_CONFIG:
-		return NULL;
-	default:
-		return "[\"security_control\"]";
-	}
-}
-
 void events_set_base(struct events *e, const char *code, enum event_class class_id, unsigned activity, unsigned severity, uint64_t ms)
 {
 	struct field_set *s = &e->set;
@@ -122,9 +107,7 @@ void events_set_base(struct events *e, const char *code, enum event_class class_
 	field_bytes(s, F_METADATA_UID, e->uid, 26);
 	field_bytes(s, F_METADATA_VERSION, OCSF_VERSION, sizeof(OCSF_VERSION) - 1);
 	field_str(s, F_METADATA_CODE, code);
-	field_str(s, F_METADATA_PROFILES, profiles_json(class_id));
 	field_bytes(s, F_PRODUCT_NAME, "Bailiff", 7);
-	field_bytes(s, F_PRODUCT_VENDOR, "Bailiff", 7);
 	field_str(s, F_PRODUCT_VERSION, e->version);
 	field_u64(s, F_TIME, ms);
 	field_u64(s, F_CLASS_UID, class_uid);
@@ -214,6 +197,16 @@ void events_find_rule(struct events *e, uint64_t sandbox, uint32_t generation, u
 	*out = (struct event_rule){ .id = e->rule_number };
 }
 
+/* An attribute of a profile is an error unless the profile is named. */
+static void set_profiles(struct field_set *s)
+{
+	bool control = field_has(s, F_ACTION_ID);
+	bool host = s->values[F_CLASS_UID].u == 4001 || s->values[F_CLASS_UID].u == 6002;	/* elsewhere actor and device are the class's own */
+
+	field_str(s, F_METADATA_PROFILES,
+		  control && host ? "[\"security_control\",\"host\"]" : control ? "[\"security_control\"]" : host ? "[\"host\"]" : NULL);
+}
+
 int events_finish(struct events *e, struct buf *line)
 {
 	int err = e->message.err ? e->message.err : e->extra.err ? e->extra.err : e->command_line.err;
@@ -221,5 +214,6 @@ int events_finish(struct events *e, struct buf *line)
 	if (err)
 		return err;
 	field_bytes(&e->set, F_MESSAGE, e->message.data, e->message.len);
+	set_profiles(&e->set);
 	return field_encode(e->plan, &e->set, line);
 }

@@ -159,8 +159,8 @@ static char *put_value(char *d, enum field_type type, const struct field_value *
 			*d++ = '-';
 		return json_put_u64(d, v->i < 0 ? -(uint64_t)v->i : (uint64_t)v->i);
 	case FIELD_UINT:
-	case FIELD_TIME:
-		return json_put_u64(d, v->u);
+	case FIELD_TIME:	/* more than 63 bits no reader takes, and nothing of ours has */
+		return json_put_u64(d, v->u < INT64_MAX ? v->u : INT64_MAX);
 	}
 	return d;
 }

@@ -44,10 +44,9 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 #define EVENT_FIELDS(X) \
 	X(METADATA_UID, "metadata.uid", STRING, IN_ALL, REQUIRED, "the event's id: unique, sorts by time, the same whenever this record is encoded; drop duplicates by it") \
 	X(METADATA_VERSION, "metadata.version", STRING, IN_ALL, REQUIRED, "OCSF version") \
-	X(METADATA_CODE, "metadata.event_code", STRING, IN_ALL, REQUIRED, "kind: decision, exec, exit, flow, file, or the name of a notice") \
+	X(METADATA_CODE, "metadata.event_code", STRING, IN_ALL, REQUIRED, "kind: decision; exec, exit, connect, open and so on; or the name of a notice") \
 	X(METADATA_PROFILES, "metadata.profiles", JSON, IN_ALL, OPTIONAL, "OCSF profiles used") \
 	X(PRODUCT_NAME, "metadata.product.name", STRING, IN_ALL, REQUIRED, "Bailiff") \
-	X(PRODUCT_VENDOR, "metadata.product.vendor_name", STRING, IN_ALL, REQUIRED, "Bailiff") \
 	X(PRODUCT_VERSION, "metadata.product.version", STRING, IN_ALL, REQUIRED, "version of the engine") \
 	X(TIME, "time", TIME, IN_ALL, REQUIRED, "when it happened, milliseconds since the epoch") \
 	X(CLASS_UID, "class_uid", UINT, IN_ALL, REQUIRED, "OCSF class") \
@@ -59,16 +58,15 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(MESSAGE, "message", STRING, IN_ALL, REQUIRED, "one sentence for people") \
 	X(STATUS_ID, "status_id", UINT, IN_ALL, OPTIONAL, "2: the action failed because it was refused") \
 	X(STATUS_CODE, "status_code", STRING, IN_ALL, OPTIONAL, "what the caller got: EACCES, EPERM, EXDEV; a sink's HTTP status") \
-	X(ACTION_ID, "action_id", UINT, IN_RECORDS, REQUIRED, "1 allowed, 2 denied, 3 observed (would have been denied)") \
-	X(DISPOSITION_ID, "disposition_id", UINT, IN_RECORDS, REQUIRED, "2 blocked, 15 detected, 17 logged") \
+	X(ACTION_ID, "action_id", UINT, IN_RECORDS, OPTIONAL, "1 allowed, 2 denied, 3 observed (would have been denied)") \
+	X(DISPOSITION_ID, "disposition_id", UINT, IN_RECORDS, OPTIONAL, "of decisions: 2 blocked, 15 detected") \
 	X(IS_ALERT, "is_alert", BOOL, IN_RECORDS, OPTIONAL, "true for a refusal") \
 	X(COUNT, "count", UINT, IN_ALL, OPTIONAL, "how many equal actions this event stands for, when more than one") \
 	X(START_TIME, "start_time", TIME, IN_ALL, OPTIONAL, "the first of them; of a notice: from when on") \
-	X(END_TIME, "end_time", TIME, IN_ALL, OPTIONAL, "the last of them; of a notice: until when") \
+	X(END_TIME, "end_time", TIME, IN_NOTICES, OPTIONAL, "of a notice: until when") \
 	X(EXIT_CODE, "exit_code", UINT, IN_PROCESS, OPTIONAL, "of a process that ended by itself") \
 	X(APP_NAME, "app.name", STRING, IN_APP, REQUIRED, "the sandbox, or bailiffd") \
 	X(APP_UID, "app.uid", STRING, IN_APP, OPTIONAL, "the sandbox's id") \
-	X(APP_VENDOR, "app.vendor_name", STRING, IN_APP, REQUIRED, "Bailiff") \
 	X(LOG_NAME, "log_name", STRING, IN_LOG, REQUIRED, "bailiff") \
 	X(POLICY_NAME, "policy.name", STRING, IN_RECORDS, OPTIONAL, "the policy that judged") \
 	X(POLICY_UID, "policy.uid", STRING, IN_RECORDS, OPTIONAL, "its digest") \
@@ -81,8 +79,8 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(ACTOR_PATH, "actor.process.path", STRING, IN_RECORDS, OPTIONAL, "its program file") \
 	X(ACTOR_CMD_LINE, "actor.process.cmd_line", STRING, IN_RECORDS, OPTIONAL, "its arguments, secrets replaced; on refusals") \
 	X(ACTOR_SANDBOX, "actor.process.sandbox", STRING, IN_RECORDS, OPTIONAL, "name of its sandbox") \
-	X(ACTOR_PARENT_PID, "actor.process.parent_process.pid", UINT, IN_RECORDS, OPTIONAL, "its parent") \
-	X(ACTOR_PARENT_NAME, "actor.process.parent_process.name", STRING, IN_RECORDS, OPTIONAL, "its parent's program") \
+	X(ACTOR_PARENT_PID, "actor.process.parent_process.pid", UINT, IN_RECORDS, OPTIONAL, "its parent; on refusals") \
+	X(ACTOR_PARENT_NAME, "actor.process.parent_process.name", STRING, IN_RECORDS, OPTIONAL, "its parent's program; on refusals") \
 	X(ACTOR_ANCESTRY, "actor.process.ancestry", JSON, IN_RECORDS, OPTIONAL, "the parent's parent and further up; on refusals") \
 	X(ACTOR_USER, "actor.user.uid", STRING, IN_RECORDS, REQUIRED, "its user id on the host") \
 	X(ACTOR_INVOKED_BY, "actor.invoked_by", STRING, IN_CONFIG | IN_APP | IN_LOG, OPTIONAL, "who asked for it") \
@@ -91,7 +89,6 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(PROCESS_NAME, "process.name", STRING, IN_PROCESS, OPTIONAL, "the program's name") \
 	X(PROCESS_PATH, "process.path", STRING, IN_PROCESS, OPTIONAL, "the program's file") \
 	X(PROCESS_CMD_LINE, "process.cmd_line", STRING, IN_PROCESS, OPTIONAL, "its arguments, secrets replaced") \
-	X(PROCESS_CREATED, "process.created_time", TIME, IN_PROCESS, OPTIONAL, "when it started") \
 	X(PROCESS_SANDBOX, "process.sandbox", STRING, IN_PROCESS, OPTIONAL, "name of its sandbox") \
 	X(FILE_NAME, "file.name", STRING, IN_FILE, REQUIRED, "last component; unknown when the path cannot be told") \
 	X(FILE_PATH, "file.path", STRING, IN_FILE, OPTIONAL, "as the sandbox sees it; a byte that is not UTF-8 reads \\xNN") \
@@ -121,9 +118,8 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(SB_TRACE, "unmapped.sandbox.trace", STRING, IN_ALL, OPTIONAL, "trace id, from whoever started the command") \
 	X(SB_SPAN, "unmapped.sandbox.span", STRING, IN_ALL, OPTIONAL, "span id, from whoever started the command") \
 	X(SB_GENERATION, "unmapped.sandbox.generation", UINT, IN_ALL, OPTIONAL, "of the policy: counts up with each reload") \
-	X(SB_VERDICT, "unmapped.sandbox.verdict", STRING, IN_ALL, OPTIONAL, "refused, would refuse, allowed") \
 	X(SB_OPERATION, "unmapped.sandbox.operation", STRING, IN_ALL, OPTIONAL, "what was attempted") \
-	X(SB_VERB, "unmapped.sandbox.verb", STRING, IN_ALL, OPTIONAL, "the right that it needed: read, change, create, remove, execute, unix, connect, send, listen, call") \
+	X(SB_VERB, "unmapped.sandbox.verb", STRING, IN_ALL, OPTIONAL, "of paths: the right that it needed: read, change, create, remove, execute, unix") \
 	X(SB_SYSCALL, "unmapped.sandbox.syscall", STRING, IN_ALL, OPTIONAL, "the system call it came by") \
 	X(SB_REASON, "unmapped.sandbox.reason", STRING, IN_ALL, OPTIONAL, "why a path could not be told; of a notice: one sentence more") \
 	X(SB_ARG, "unmapped.sandbox.arg", STRING, IN_ALL, OPTIONAL, "the operation's own argument: signal, capability, ioctl, target") \

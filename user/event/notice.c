@@ -36,7 +36,6 @@ static void set_app(struct work *w)
 
 	field_str(w->set, F_APP_NAME, w->n->sandbox ? (name ? name : w->e->sandbox_number) : "bailiffd");
 	field_str(w->set, F_APP_UID, w->sandbox.uid);
-	field_bytes(w->set, F_APP_VENDOR, "Bailiff", 7);
 }
 
 static void set_range(struct work *w)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define MESSAGE_PATH 240	/* bytes of a path in a message; the path's own field has all of it */
-#define SHOWN_COMMAND_LINE 200
+#define SHOWN_COMMAND_LINE 120
 #define ANCESTORS 4
 
 /* A record on its way. */
@@ -117,11 +117,11 @@ static void set_actor_self(struct work *w, bool refusal)
 	set_bytes(w, F_ACTOR_PATH, program_path(w->proc));
 	if (w->class_id != EVENT_CLASS_PROCESS || w->ev->operation != ACT_EXEC)
 		field_str(w->set, F_ACTOR_SANDBOX, w->sandbox.name);
+	if (!refusal)
+		return;
 	field_u64(w->set, F_ACTOR_PARENT_PID, h->parent_tgid);
 	if (parent)
 		set_bytes(w, F_ACTOR_PARENT_NAME, program_name(parent));
-	if (!refusal)
-		return;
 	if (g && g->command_line_len)
 		field_bytes(w->set, F_ACTOR_CMD_LINE, g->bytes + g->path_len,
 			    g->command_line_len < SHOWN_COMMAND_LINE ? g->command_line_len : SHOWN_COMMAND_LINE);
@@ -429,7 +429,6 @@ static void set_repeats(struct work *w)
 	field_u64(w->set, F_SB_REPEATS, ev->repeats);
 	field_u64(w->set, F_COUNT, ev->repeats == UINT64_MAX ? ev->repeats : ev->repeats + 1);
 	field_u64(w->set, F_START_TIME, events_wall_ms(w->e, ev->first_ns));
-	field_u64(w->set, F_END_TIME, events_wall_ms(w->e, ev->head.time_ns));
 }
 
 static void set_decision(struct work *w)
@@ -447,9 +446,9 @@ static void set_decision(struct work *w)
 	}
 	field_str(s, F_POLICY_NAME, w->sandbox.policy);
 	field_str(s, F_POLICY_UID, w->sandbox.digest);
-	field_str(s, F_SB_VERDICT, would ? "would refuse" : "refused");
 	field_str(s, F_SB_OPERATION, operation_name(ev->operation));
-	field_str(s, F_SB_VERB, verb_name(ev->verb));
+	if (ev->verb < VERB_PATH_COUNT)		/* of the others the operation says it */
+		field_str(s, F_SB_VERB, verb_name(ev->verb));
 	if (ev->syscall)
 		field_str(s, w->class_id == EVENT_CLASS_KERNEL ? F_KERNEL_CALL : F_SB_SYSCALL, syscall_name(ev->syscall - 1));
 	field_str(s, F_SB_REASON, reason_text(ev->reason));
@@ -462,18 +461,10 @@ static void set_decision(struct work *w)
 	say_rule(w);
 }
 
-static void set_allowed(struct work *w)
-{
-	field_u64(w->set, F_ACTION_ID, 1);
-	field_u64(w->set, F_DISPOSITION_ID, 17);
-	field_str(w->set, F_SB_VERDICT, "allowed");
-}
-
 /* A flow or a file that was allowed. */
 static void set_access(struct work *w)
 {
-	set_allowed(w);
-	field_str(w->set, F_SB_OPERATION, operation_name(w->ev->operation));
+	field_u64(w->set, F_ACTION_ID, 1);
 	if (w->ev->rule != RULE_NONE)
 		set_rule(w);
 	set_object(w);
@@ -486,11 +477,8 @@ static void set_exec(struct work *w)
 	const struct event *ev = w->ev;
 	struct buf *b = &w->e->message;
 
-	field_u64(w->set, F_ACTION_ID, 1);
-	field_u64(w->set, F_DISPOSITION_ID, 17);
 	set_actor_parent(w);
 	set_process_self(w);
-	field_u64(w->set, F_PROCESS_CREATED, events_wall_ms(w->e, ev->head.start_ns));
 	set_bytes(w, F_PROCESS_CMD_LINE, (struct bytes){ w->e->command_line.data, w->e->command_line.len });
 	if (ev->argv_total > ev->argv.n)
 		field_u64(w->set, F_SB_TRUNCATED, ev->argv_total - ev->argv.n);
@@ -505,8 +493,6 @@ static void set_exit(struct work *w)
 	unsigned status = w->ev->status, sig = status & 0x7f;
 	struct buf *b = &w->e->message;
 
-	field_u64(w->set, F_ACTION_ID, 1);
-	field_u64(w->set, F_DISPOSITION_ID, 17);
 	set_process_self(w);
 	say_bytes(b, w->program);
 	if (!sig) {
@@ -530,12 +516,8 @@ static unsigned severity_of(const struct event *ev)
 	return ev->verdict == VERDICT_WOULD_DENY ? severity - 1 : severity;
 }
 
-static const struct {
-	const char *code;
-	void (*set)(struct work *w);
-} types[REC_TYPES] = {
-	[REC_DECISION] = { "decision", set_decision }, [REC_EXEC] = { "exec", set_exec }, [REC_EXIT] = { "exit", set_exit },
-	[REC_FLOW] = { "flow", set_access },	       [REC_FILE] = { "file", set_access },
+static void (*const setters[REC_TYPES])(struct work *w) = {
+	[REC_DECISION] = set_decision, [REC_EXEC] = set_exec, [REC_EXIT] = set_exit, [REC_FLOW] = set_access, [REC_FILE] = set_access,
 };
 
 /* The process tree learns from every record, before the event is made. */
@@ -565,7 +547,8 @@ static void set_common(struct work *w)
 	uint64_t ms = events_wall_ms(w->e, h->time_ns);
 
 	events_make_uid(w->e, ms, h->ring, h->cpu, h->seq);
-	events_set_base(w->e, types[h->type].code, w->class_id, activity, severity_of(w->ev), ms);
+	events_set_base(w->e, h->type == REC_DECISION ? "decision" : operation_name(w->ev->operation), w->class_id, activity,
+			severity_of(w->ev), ms);
 	events_set_activity_name(w->e, operation_name(w->ev->operation));
 	(void)events_set_sandbox(w->e, h->sandbox, h->generation, &w->sandbox);
 	events_set_command(w->e, h->sandbox, h->command);
@@ -591,6 +574,6 @@ int events_record(struct events *e, const void *record, size_t size, struct buf 
 		return err;
 	w.class_id = class_of(&ev);
 	set_common(&w);
-	types[ev.head.type].set(&w);
+	setters[ev.head.type](&w);
 	return events_finish(e, line);
 }

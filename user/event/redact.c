@@ -127,7 +127,7 @@ static size_t skip_scheme(const struct scan *s, size_t i)
 	for (size_t k = 0; k < ARRAY_SIZE(schemes); k++) {
 		size_t n = strlen(schemes[k]);
 
-		if (s->n - i > n && !strncasecmp(s->t + i, schemes[k], n))
+		if ((s->t[i] | 32) == schemes[k][0] && s->n - i > n && !strncasecmp(s->t + i, schemes[k], n))
 			return i + n;
 	}
 	return i;
@@ -225,7 +225,7 @@ static void note_program(struct scan *s, const char *word, size_t n)
 	if (len == 5 && !memcmp(word, "login", 5))
 		s->login = true;
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
-		if (strlen(programs[i].name) == len && !memcmp(programs[i].name, word, len)) {
+		if (len && programs[i].name[0] == *word && strlen(programs[i].name) == len && !memcmp(programs[i].name, word, len)) {
 			s->program = &programs[i];
 			s->login = false;
 			return;
@@ -271,13 +271,17 @@ static size_t next_word(const struct scan *s, size_t end, size_t *start)
 
 static bool next_is_secret(const struct scan *s, size_t i, size_t end, size_t start, size_t value)
 {
-	enum redact_name judged = redact_judge_name(s->t + i, end - i);
+	bool option = s->t[i] == '-';
+	enum redact_name judged;
 
-	if (start >= value || s->t[start] == '-' || value_says_nothing(s->t + start, value - start))
+	if (start >= value || s->t[start] == '-')
 		return false;
-	if (judged == NAME_SECRET && s->t[i] == '-')
-		return true;
-	return judged != NAME_PLAIN && redact_random_looking(s->t + start, value - start);	/* a plain word says little alone */
+	if (!option && !redact_random_looking(s->t + start, value - start))
+		return false;	/* a plain word says little alone */
+	judged = redact_judge_name(s->t + i, end - i);
+	if (judged == NAME_PLAIN || value_says_nothing(s->t + start, value - start))
+		return false;
+	return (judged == NAME_SECRET && option) || redact_random_looking(s->t + start, value - start);
 }
 
 /* A word starts at i: does it say that its rest, or the next word, is a secret? What it says of the next one waits in s->next. */

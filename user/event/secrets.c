@@ -8,27 +8,29 @@
 /* What may follow a prefix. */
 enum charset { SET_WORD, SET_UPPER, SET_JWT };
 
+#define TEXT(s) s, sizeof(s) - 1	/* these tables are walked for every word of every command line */
+
 /* Published prefixes of access tokens, and how many characters follow at least. */
 static const struct {
 	const char *prefix;
-	uint8_t least;
+	uint8_t len, least;
 	enum charset set;
 } tokens[] = {
-	{ "sk-", 16, SET_WORD },	  { "sk_live_", 16, SET_WORD },	  { "sk_test_", 16, SET_WORD },
-	{ "rk_live_", 16, SET_WORD },	  { "ghp_", 20, SET_WORD },	  { "gho_", 20, SET_WORD },
-	{ "ghu_", 20, SET_WORD },	  { "ghs_", 20, SET_WORD },	  { "ghr_", 20, SET_WORD },
-	{ "github_pat_", 20, SET_WORD },  { "glpat-", 16, SET_WORD },	  { "gldt-", 16, SET_WORD },
-	{ "glrt-", 16, SET_WORD },	  { "glsa_", 20, SET_WORD },	  { "gsk_", 20, SET_WORD },
-	{ "AKIA", 16, SET_UPPER },	  { "ASIA", 16, SET_UPPER },	  { "ATATT", 20, SET_WORD },
-	{ "AIza", 30, SET_WORD },	  { "ya29.", 20, SET_WORD },	  { "xoxb-", 10, SET_WORD },
-	{ "xoxp-", 10, SET_WORD },	  { "xoxa-", 10, SET_WORD },	  { "xoxr-", 10, SET_WORD },
-	{ "xoxs-", 10, SET_WORD },	  { "xoxe-", 10, SET_WORD },	  { "xapp-", 10, SET_WORD },
-	{ "xai-", 20, SET_WORD },	  { "eyJ", 20, SET_JWT },	  { "npm_", 30, SET_WORD },
-	{ "nvapi-", 20, SET_WORD },	  { "hf_", 20, SET_WORD },	  { "hvs.", 20, SET_WORD },
-	{ "pypi-", 20, SET_WORD },	  { "dckr_pat_", 20, SET_WORD },  { "dop_v1_", 20, SET_WORD },
-	{ "shpat_", 20, SET_WORD },	  { "SG.", 20, SET_JWT },	  { "tskey-", 16, SET_WORD },
-	{ "r8_", 20, SET_WORD },	  { "lin_api_", 20, SET_WORD },	  { "figd_", 20, SET_WORD },
-	{ "sntrys_", 20, SET_WORD },	  { "AGE-SECRET-KEY-1", 20, SET_UPPER },
+	{ TEXT("sk-"), 16, SET_WORD },	  { TEXT("sk_live_"), 16, SET_WORD },	  { TEXT("sk_test_"), 16, SET_WORD },
+	{ TEXT("rk_live_"), 16, SET_WORD },	  { TEXT("ghp_"), 20, SET_WORD },	  { TEXT("gho_"), 20, SET_WORD },
+	{ TEXT("ghu_"), 20, SET_WORD },	  { TEXT("ghs_"), 20, SET_WORD },	  { TEXT("ghr_"), 20, SET_WORD },
+	{ TEXT("github_pat_"), 20, SET_WORD },  { TEXT("glpat-"), 16, SET_WORD },	  { TEXT("gldt-"), 16, SET_WORD },
+	{ TEXT("glrt-"), 16, SET_WORD },	  { TEXT("glsa_"), 20, SET_WORD },	  { TEXT("gsk_"), 20, SET_WORD },
+	{ TEXT("AKIA"), 16, SET_UPPER },	  { TEXT("ASIA"), 16, SET_UPPER },	  { TEXT("ATATT"), 20, SET_WORD },
+	{ TEXT("AIza"), 30, SET_WORD },	  { TEXT("ya29."), 20, SET_WORD },	  { TEXT("xoxb-"), 10, SET_WORD },
+	{ TEXT("xoxp-"), 10, SET_WORD },	  { TEXT("xoxa-"), 10, SET_WORD },	  { TEXT("xoxr-"), 10, SET_WORD },
+	{ TEXT("xoxs-"), 10, SET_WORD },	  { TEXT("xoxe-"), 10, SET_WORD },	  { TEXT("xapp-"), 10, SET_WORD },
+	{ TEXT("xai-"), 20, SET_WORD },	  { TEXT("eyJ"), 20, SET_JWT },	  { TEXT("npm_"), 30, SET_WORD },
+	{ TEXT("nvapi-"), 20, SET_WORD },	  { TEXT("hf_"), 20, SET_WORD },	  { TEXT("hvs."), 20, SET_WORD },
+	{ TEXT("pypi-"), 20, SET_WORD },	  { TEXT("dckr_pat_"), 20, SET_WORD },  { TEXT("dop_v1_"), 20, SET_WORD },
+	{ TEXT("shpat_"), 20, SET_WORD },	  { TEXT("SG."), 20, SET_JWT },	  { TEXT("tskey-"), 16, SET_WORD },
+	{ TEXT("r8_"), 20, SET_WORD },	  { TEXT("lin_api_"), 20, SET_WORD },	  { TEXT("figd_"), 20, SET_WORD },
+	{ TEXT("sntrys_"), 20, SET_WORD },	  { TEXT("AGE-SECRET-KEY-1"), 20, SET_UPPER },
 };
 
 static bool is_digit(unsigned char c)
@@ -70,7 +72,7 @@ size_t redact_known_token(const char *t, size_t n, bool inside, bool cut)
 	if (!first_letters[(unsigned char)t[0]])
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(tokens); i++) {
-		size_t len = strlen(tokens[i].prefix), end = len;
+		size_t len = tokens[i].len, end = len;
 
 		if (tokens[i].prefix[0] != t[0] || n <= len || memcmp(t, tokens[i].prefix, len) || (inside && len < 4))
 			continue;
@@ -85,39 +87,41 @@ size_t redact_known_token(const char *t, size_t n, bool inside, bool cut)
 enum name_match { HAS, ENDS, IS };
 static const struct {
 	const char *text;	/* in lower case, without separators */
+	uint8_t len;
 	enum name_match match;
 	enum redact_name judgement;
 } names[] = {
-	{ "bypass", ENDS, NAME_PLAIN },	    { "compass", ENDS, NAME_PLAIN },
-	{ "password", HAS, NAME_SECRET },   { "passwd", HAS, NAME_SECRET },	{ "passphrase", HAS, NAME_SECRET },
-	{ "secret", HAS, NAME_SECRET },	    { "apikey", HAS, NAME_SECRET },	{ "accesskey", HAS, NAME_SECRET },
-	{ "privatekey", HAS, NAME_SECRET }, { "authkey", HAS, NAME_SECRET },	{ "signingkey", HAS, NAME_SECRET },
-	{ "accountkey", HAS, NAME_SECRET }, { "encryptionkey", HAS, NAME_SECRET }, { "masterkey", HAS, NAME_SECRET },
-	{ "credential", HAS, NAME_SECRET }, { "authorization", HAS, NAME_SECRET }, { "bearer", IS, NAME_SECRET },
-	{ "token", ENDS, NAME_SECRET },	    { "pwd", ENDS, NAME_SECRET },	{ "pass", ENDS, NAME_SECRET },
-	{ "cookie", ENDS, NAME_SECRET },    { "auth", ENDS, NAME_MAYBE },	{ "key", ENDS, NAME_MAYBE },
-	{ "sig", ENDS, NAME_MAYBE },	    { "signature", ENDS, NAME_MAYBE },	{ "session", ENDS, NAME_MAYBE },
-	{ "sessionid", ENDS, NAME_MAYBE },  { "sid", IS, NAME_MAYBE },		{ "code", IS, NAME_MAYBE },
+	{ TEXT("bypass"), ENDS, NAME_PLAIN },	    { TEXT("compass"), ENDS, NAME_PLAIN },
+	{ TEXT("password"), HAS, NAME_SECRET },   { TEXT("passwd"), HAS, NAME_SECRET },	{ TEXT("passphrase"), HAS, NAME_SECRET },
+	{ TEXT("secret"), HAS, NAME_SECRET },	    { TEXT("apikey"), HAS, NAME_SECRET },	{ TEXT("accesskey"), HAS, NAME_SECRET },
+	{ TEXT("privatekey"), HAS, NAME_SECRET }, { TEXT("authkey"), HAS, NAME_SECRET },	{ TEXT("signingkey"), HAS, NAME_SECRET },
+	{ TEXT("accountkey"), HAS, NAME_SECRET }, { TEXT("encryptionkey"), HAS, NAME_SECRET }, { TEXT("masterkey"), HAS, NAME_SECRET },
+	{ TEXT("credential"), HAS, NAME_SECRET }, { TEXT("authorization"), HAS, NAME_SECRET }, { TEXT("bearer"), IS, NAME_SECRET },
+	{ TEXT("token"), ENDS, NAME_SECRET },	    { TEXT("pwd"), ENDS, NAME_SECRET },	{ TEXT("pass"), ENDS, NAME_SECRET },
+	{ TEXT("cookie"), ENDS, NAME_SECRET },    { TEXT("auth"), ENDS, NAME_MAYBE },	{ TEXT("key"), ENDS, NAME_MAYBE },
+	{ TEXT("sig"), ENDS, NAME_MAYBE },	    { TEXT("signature"), ENDS, NAME_MAYBE },	{ TEXT("session"), ENDS, NAME_MAYBE },
+	{ TEXT("sessionid"), ENDS, NAME_MAYBE },  { TEXT("sid"), IS, NAME_MAYBE },		{ TEXT("code"), IS, NAME_MAYBE },
 };
 
 /* password-file, secret_name, token_url: about a secret, not one. */
-static const char *const about[] = {
-	"file", "path", "dir", "name", "length", "len", "type", "url", "uri", "count", "policy", "prompt", "ttl", "expiry", "expires",
-	"limit", "size", "stdin", "helper", "store", "manager",
+static const struct {
+	const char *text;
+	uint8_t len;
+} about[] = {
+	{ TEXT("file") }, { TEXT("path") }, { TEXT("dir") }, { TEXT("name") }, { TEXT("length") }, { TEXT("len") }, { TEXT("type") }, { TEXT("url") }, { TEXT("uri") }, { TEXT("count") }, { TEXT("policy") }, { TEXT("prompt") }, { TEXT("ttl") }, { TEXT("expiry") }, { TEXT("expires") },
+	{ TEXT("limit") }, { TEXT("size") }, { TEXT("stdin") }, { TEXT("helper") }, { TEXT("store") }, { TEXT("manager") },
 };
 
-static bool ends_with(const char *s, size_t n, const char *end)
+static bool ends_with(const char *s, size_t n, const char *end, size_t len)
 {
-	size_t len = strlen(end);
-
-	return n >= len && !memcmp(s + n - len, end, len);
+	return n >= len && s[n - 1] == end[len - 1] && !memcmp(s + n - len, end, len);
 }
 
-static bool name_matches(const char *s, size_t n, const char *text, enum name_match match)
+static bool name_matches(const char *s, size_t n, size_t i)
 {
-	if (match == HAS)
-		return memmem(s, n, text, strlen(text));
-	return ends_with(s, n, text) && (match == ENDS || n == strlen(text));
+	if (names[i].match == HAS)
+		return n >= names[i].len && memmem(s, n, names[i].text, names[i].len);
+	return ends_with(s, n, names[i].text, names[i].len) && (names[i].match == ENDS || n == names[i].len);
 }
 
 enum redact_name redact_judge_name(const char *name, size_t n)
@@ -138,11 +142,11 @@ enum redact_name redact_judge_name(const char *name, size_t n)
 	if (len < 3)
 		return NAME_PLAIN;
 	for (size_t i = 0; i < ARRAY_SIZE(about); i++) {
-		if (ends_with(s, len, about[i]) && len > strlen(about[i]))
+		if (len > about[i].len && ends_with(s, len, about[i].text, about[i].len))
 			return NAME_PLAIN;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (name_matches(s, len, names[i].text, names[i].match))
+		if (name_matches(s, len, i))
 			return names[i].judgement;
 	}
 	return NAME_PLAIN;

@@ -50,6 +50,13 @@ static const char *object_of(const json_t *root)
 	return first_of(file, text_at(root, "dst_endpoint", "ip", NULL), text_at(root, "process", "path", NULL));
 }
 
+static const char *verdict_of(uint64_t action)
+{
+	static const char *const words[] = { NULL, "allowed", "refused", "would refuse" };
+
+	return action < ARRAY_SIZE(words) ? words[action] : NULL;
+}
+
 static void fill_subject(const json_t *root, struct event_view *v)
 {
 	bool process = v->kind && (!strcmp(v->kind, "exec") || !strcmp(v->kind, "exit"));
@@ -65,8 +72,7 @@ static void fill_sandbox(const json_t *sb, struct event_view *v)
 	v->sandbox_uid = text_at(sb, "id", NULL, NULL);
 	v->sandbox = first_of(text_at(sb, "name", NULL, NULL), v->sandbox_uid, NULL);
 	v->stage = text_at(sb, "stage", NULL, NULL);
-	v->verdict = text_at(sb, "verdict", NULL, NULL);
-	v->operation = text_at(sb, "operation", NULL, NULL);
+	v->operation = first_of(text_at(sb, "operation", NULL, NULL), v->kind, NULL);
 	v->repeats = number_at(sb, "repeats", NULL, NULL);
 	v->command = number_at(sb, "exec", NULL, NULL);
 	v->call = text_at(sb, "call", NULL, NULL);
@@ -94,6 +100,7 @@ int event_view_parse(const char *line, size_t n, struct event_view *out)
 	v.kind = text_at(root, "metadata", "event_code", NULL);
 	v.message = text_at(root, "message", NULL, NULL);
 	v.object = object_of(root);
+	v.verdict = verdict_of(number_at(root, "action_id", NULL, NULL));
 	fill_sandbox(at(root, "unmapped", "sandbox", NULL), &v);
 	fill_subject(root, &v);
 	*out = v;
