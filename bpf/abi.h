@@ -99,7 +99,8 @@ enum reason {
 	X(PTRACE, "ptrace") X(SIGNAL, "signal") X(PROC, "open /proc of outsider") X(BPF, "bpf") X(PERF, "perf_event_open") \
 	X(MODULE, "load kernel code") X(IO_URING, "io_uring") X(USERFAULTFD, "userfaultfd") X(CGROUP, "write cgroup") \
 	X(CLONE_CGROUP, "clone into cgroup") X(IOCTL, "ioctl") X(CAPABLE, "use capability") X(KEY, "use key") \
-	X(SETTIME, "set clock") X(PRIORITY, "change another process") X(FORK, "fork") X(EXIT, "exit")
+	X(SETTIME, "set clock") X(PRIORITY, "change another process") X(FORK, "fork") X(EXIT, "exit") \
+	X(WATCH, "watch")
 enum operation {
 #define X(symbol, text) ACT_##symbol,
 	OPERATIONS(X)
@@ -178,7 +179,8 @@ enum { SANDBOX_FREE, SANDBOX_LIVE, SANDBOX_ENDING };
 /* Task storage of every member; copied from parent to child. */
 struct member {
 	__u64 sandbox;		/* struct sandbox.id */
-	__u32 index;		/* of struct sandbox; holds only while ids agree */
+	__u16 index;		/* of struct sandbox; holds only while ids agree */
+	__u16 counted;		/* 1: in struct sandbox.members. The kernel's own workers are members that nobody counts */
 	__u32 command;		/* exec id: 1 for the sandbox's first command */
 };
 
@@ -269,7 +271,9 @@ struct host_state {
 	__u32 programs;		/* how many links a complete set has */
 	__u64 next_sandbox;	/* the last sandbox id given */
 	__u64 engine_beat_ns;	/* CLOCK_BOOTTIME of the engine's last sign of life */
-	__u64 pad[5];
+	__u32 engine_tgid;	/* who no member may touch, in any stage */
+	__u32 pad0;
+	__u64 pad[4];
 };
 
 /* Things that got lost or refused to fit, by name; array cells. X(symbol, what it counts) */

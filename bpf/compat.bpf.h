@@ -41,7 +41,9 @@
 #define S_IFCHR 0020000
 #define S_IFBLK 0060000
 #define S_IFDIR 0040000
+#define S_IFREG 0100000
 #define RENAME_EXCHANGE 2
+#define RENAME_WHITEOUT 4
 
 #define ATTR_MODE 1
 #define ATTR_UID 2
@@ -58,6 +60,9 @@
 #define SOCKFS_MAGIC 0x534F434B
 
 #define CLONE_INTO_CGROUP 0x200000000ull
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD 0x00200000
+#define TS_COMPAT 0x0002	/* thread_info.status: the call came by the 32-bit table */
 #define CAP_OPT_NOAUDIT 2
 
 /* MNT_NS_INTERNAL: the namespace of mounts that only the kernel uses (fs/mount.h: ERR_PTR(-EINVAL)). */

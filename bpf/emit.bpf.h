@@ -75,7 +75,7 @@ static __always_inline void count_refusal(__u32 slot_index, __u32 rule, bool wou
 	struct counter *c;
 	__u32 cell;
 
-	if (!slot)
+	if (!slot || !slot->in_use)
 		return;
 	cell = slot->counter_base + (rule >= BUILTIN_BASE ? slot->nrules + (rule - BUILTIN_BASE) : rule);
 	c = bpf_map_lookup_elem(&counters, &cell);
@@ -124,18 +124,19 @@ static __always_inline __u64 fold_key(const struct report *r)
 	h = mix(h, (__u64)BPF_CORE_READ(task, mm, exe_file));
 	h = mix(h, (__u64)r->operation << 32 | (__u32)r->verb << 8 | r->stage);
 	h = mix(h, r->hash);
+	h = mix(h, r->arg);
 	h = mix(h, (__u64)r->addr.port << 32 | (__u32)r->addr.family << 16 | r->addr.proto);
 	h = mix(h, *(__u64 *)&r->addr.addr[0]);
 	return mix(h, *(__u64 *)&r->addr.addr[8]);
 }
 
-/* System call number + 1; kernel workers have none. */
+/* System call number + 1; kernel workers have none, and the 32-bit table's would be read as another call's. */
 static __always_inline __u16 current_syscall(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs;
 
-	if (task->flags & 0x00200000 /* PF_KTHREAD */ || task->flags & 0x00000010 /* PF_IO_WORKER */)
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER) || task->thread_info.status & TS_COMPAT)
 		return 0;
 	regs = (void *)bpf_task_pt_regs(task);
 	return BPF_CORE_READ(regs, orig_ax) + 1;

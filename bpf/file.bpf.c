@@ -127,14 +127,15 @@ int BPF_PROG(on_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot
 SEC("lsm/path_mknod")
 int BPF_PROG(on_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int prev)
 {
+	umode_t kind = mode & S_IFMT;
 	struct here h;
 
 	if (prev || !sandbox_here(&h))
 		return prev;
-	if (((mode & S_IFMT) == S_IFCHR && dev) || (mode & S_IFMT) == S_IFBLK)
+	if ((kind == S_IFCHR && dev) || kind == S_IFBLK)
 		if (guard_refuse(&h, RULE_BUILTIN(CAPABILITY), ACT_MKNOD, dev))
 			return -EPERM;
-	return REFUSED(judge_name(dir, dentry, 1u << VERB_CREATE, ACT_CREATE));
+	return REFUSED(judge_name(dir, dentry, 1u << VERB_CREATE, !kind || kind == S_IFREG ? ACT_CREATE : ACT_MKNOD));
 }
 
 SEC("lsm/path_mkdir")
@@ -178,6 +179,13 @@ SEC("lsm/path_chown")
 int BPF_PROG(on_path_chown, const struct path *path)
 {
 	return REFUSED(judge_path(path, 1u << VERB_CHANGE, ACT_CHOWN));
+}
+
+/* inotify, fanotify, dnotify: a watched directory tells its names, a watched file when it is used. */
+SEC("lsm/path_notify")
+int BPF_PROG(on_path_notify, const struct path *path, u64 mask, unsigned int type, int prev)
+{
+	return prev ? prev : REFUSED(judge_path(path, 1u << VERB_READ, ACT_WATCH));
 }
 
 /* ---- name changes ---- */
@@ -298,7 +306,8 @@ int BPF_PROG(on_path_rename, const struct path *old_dir, struct dentry *old, con
 	n.old = old;
 	n.new = new;
 	n.exchange = flags & RENAME_EXCHANGE;
-	n.old_verbs = 1u << VERB_REMOVE | (n.exchange ? 1u << VERB_CREATE : 0);
+	/* a whiteout takes the place of what went away */
+	n.old_verbs = 1u << VERB_REMOVE | (flags & (RENAME_EXCHANGE | RENAME_WHITEOUT) ? 1u << VERB_CREATE : 0);
 	/* a target that is there goes away */
 	n.new_verbs = 1u << VERB_CREATE | (BPF_CORE_READ(new, d_inode) ? 1u << VERB_REMOVE : 0);
 	return name_error(judge_naming(&h, &n));
@@ -364,14 +373,6 @@ static __always_inline __u64 mount_of(struct dentry *dentry)
 	m.other = UNKNOWN(0);
 	bpf_loop(4096, search_mount, &m, 0);
 	return m.exact ? m.exact : m.other;
-}
-
-/* During overlay copy-up the kernel acts for the task under the mounter's credentials: the outer call was judged (KERNEL.md 2.4). */
-static __always_inline bool credentials_lent(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return BPF_CORE_READ(task, cred) != BPF_CORE_READ(task, real_cred);
 }
 
 static __always_inline int judge_dentry(struct dentry *dentry, enum operation op)

@@ -16,15 +16,60 @@ static __always_inline void members_add(const struct member *m, __s32 n)
 		__sync_fetch_and_add((__s32 *)&sb->members, n);
 }
 
-/* From here on the thread's /proc is a member's. */
-static __always_inline void member_enter(struct task_struct *task, const struct member *m)
+/* From here on the thread's /proc is a member's. What is counted on the way in, and only that, is counted on the way out. */
+static __always_inline void member_enter(struct task_struct *task, struct member *m)
 {
 	__u32 pid = task->pid;
 	__u64 sandbox = m->sandbox;
 
 	if (bpf_map_update_elem(&member_pids, &pid, &sandbox, BPF_ANY))
 		count_lost(KC_PID_MAP_FULL);
+	m->counted = 1;
 	members_add(m, 1);
+}
+
+static __always_inline void member_leave(struct task_struct *task, struct member *m)
+{
+	__u32 pid = task->pid;
+
+	if (!m->counted)
+		return;
+	m->counted = 0;
+	bpf_map_delete_elem(&member_pids, &pid);
+	members_add(m, -1);
+}
+
+/* A task that no fork labelled. It may run already: nothing here can refuse. */
+static __always_inline void member_adopt(struct task_struct *task, const struct member *as)
+{
+	struct member fresh = *as, *m;
+
+	fresh.counted = 0;
+	m = bpf_task_storage_get(&members, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (m)
+		member_enter(task, m);
+	else
+		count_lost(KC_LABEL_FAILED);	/* the engine labels the command it starts again, and sees this fail */
+}
+
+/* The nearest governed cgroup from here up: who enters a nested one enters the sandbox. */
+#define CGROUP_LEVELS 32
+static __always_inline struct member *governing(struct cgroup *at)
+{
+	struct cgroup_subsys_state *up;
+	struct member *rule;
+	__u64 id;
+	int i;
+
+	for (i = 0; i < CGROUP_LEVELS && at; i++) {
+		id = BPF_CORE_READ(at, kn, id);
+		rule = bpf_map_lookup_elem(&governed, &id);
+		if (rule)
+			return rule;
+		up = BPF_CORE_READ(at, self.parent);
+		at = up ? (void *)up - bpf_core_field_offset(struct cgroup, self) : NULL;
+	}
+	return NULL;
 }
 
 /* The child gets its label before it can run; without one it would be free, so a fork that cannot be labelled fails. */
@@ -48,6 +93,7 @@ int BPF_PROG(on_task_alloc, struct task_struct *child, unsigned long clone_flags
 	if (clone_flags & CLONE_INTO_CGROUP && guard_refuse(&h, RULE_BUILTIN(CGROUP), ACT_CLONE_CGROUP, 0))
 		return -EPERM;
 	copy = *m;
+	copy.counted = 0;	/* a worker of the kernel's own (io_uring) never passes on_fork */
 	if (!bpf_task_storage_get(&members, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
 		count_lost(KC_LABEL_FAILED);
 		return -EAGAIN;
@@ -55,41 +101,46 @@ int BPF_PROG(on_task_alloc, struct task_struct *child, unsigned long clone_flags
 	return 0;
 }
 
-/* The pid exists only now; the child has not run yet. */
+/*
+ * The pid exists only now; the child has not run yet. A child without a label: its parent got one in the middle of this fork, or it was born
+ * into another cgroup than its parent's (CLONE_INTO_CGROUP by an outsider).
+ */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct member *m;
 
-	if (!child->bpf_storage)
-		return 0;
-	m = bpf_task_storage_get(&members, child, 0, 0);
+	if (child->bpf_storage) {
+		m = bpf_task_storage_get(&members, child, 0, 0);
+		if (m) {
+			member_enter(child, m);
+			return 0;
+		}
+	}
+	m = parent->bpf_storage ? bpf_task_storage_get(&members, parent, 0, 0) : NULL;
+	if (!m && child->cgroups != parent->cgroups)
+		m = governing(BPF_CORE_READ(child, cgroups, dfl_cgrp));
 	if (m)
-		member_enter(child, m);
+		member_adopt(child, m);
 	return 0;
 }
 
-/* Moved into a governed cgroup by any hand: a member from now on. Whose member it already is stays; a new exec id is taken over. */
-SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(on_cgroup_attach, struct cgroup *to, const char *path, struct task_struct *task, bool threadgroup)
+/*
+ * Moved by any hand into a governed cgroup: a member from now on. Whose member it already is stays; a new exec id is taken over. This function
+ * is called for every thread of a process; the tracepoint cgroup_attach_task is for the leader alone.
+ */
+SEC("fentry/cgroup_freezer_migrate_task")
+int BPF_PROG(on_cgroup_move, struct task_struct *task, struct cgroup *from, struct cgroup *to)
 {
-	__u64 id = BPF_CORE_READ(to, kn, id);
-	struct member *rule = bpf_map_lookup_elem(&governed, &id), *m, fresh;
+	struct member *rule = governing(to), *m;
 
 	if (!rule)
 		return 0;
-	fresh = *rule;
 	m = bpf_task_storage_get(&members, task, 0, 0);
-	if (m) {
-		if (m->sandbox == fresh.sandbox)
-			m->command = fresh.command;
-		return 0;
-	}
-	if (!bpf_task_storage_get(&members, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
-		count_lost(KC_LABEL_FAILED);
-		return 0;	/* the engine labels the command it starts again, and sees this fail */
-	}
-	member_enter(task, &fresh);
+	if (!m)
+		member_adopt(task, rule);
+	else if (m->sandbox == rule->sandbox)
+		m->command = rule->command;
 	return 0;
 }
 
@@ -116,7 +167,6 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	struct member *m;
 	struct here h;
-	__u32 pid;
 
 	if (!task->bpf_storage)
 		return 0;
@@ -126,10 +176,30 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	here_fill(&h, m);
 	if (!BPF_CORE_READ(task, signal, live.counter) && !(h.dead == B_ENDED + 1) && records(h.slot, RECORD_EXIT))
 		record_exit(task, &h);
-	pid = task->pid;
-	bpf_map_delete_elem(&member_pids, &pid);
-	members_add(m, -1);
+	member_leave(task, m);
 	return 0;
+}
+
+/* Labelled when it was dead already (a zombie that the engine was still told to start): it leaves when its parent has seen it. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_free, struct task_struct *task)
+{
+	struct member *m;
+
+	if (!task->bpf_storage)
+		return 0;
+	m = bpf_task_storage_get(&members, task, 0, 0);
+	if (m)
+		member_leave(task, m);
+	return 0;
+}
+
+/* Exec by a thread gives it the pid of the leader, which died for it and took its entry along. */
+static __always_inline void pid_changed(__u32 old, __u32 new, __u64 sandbox)
+{
+	bpf_map_delete_elem(&member_pids, &old);
+	if (bpf_map_update_elem(&member_pids, &new, &sandbox, BPF_ANY))
+		count_lost(KC_PID_MAP_FULL);
 }
 
 /* What ran: path and arguments, once the new image is in place. */
@@ -140,12 +210,8 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 
 	if (!sandbox_here(&h))
 		return 0;
-	/* exec by a thread gives it the leader's pid */
-	if (old_pid != task->pid) {
-		__u32 old = old_pid;
-
-		bpf_map_delete_elem(&member_pids, &old);
-	}
+	if (old_pid != task->pid)
+		pid_changed(old_pid, task->pid, h.sandbox);
 	if (!h.dead && records(h.slot, RECORD_EXEC)) {
 		struct who who = { h.sandbox, h.command, h.generation };
 

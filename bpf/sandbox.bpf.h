@@ -26,23 +26,21 @@ static __always_inline void here_fill(struct here *h, const struct member *m)
 	h->sandbox = m->sandbox;
 	h->index = index;
 	h->command = m->command;
-	h->dead = 0;
+	h->dead = B_ENDED + 1;
+	h->slot = 0;	/* no sandbox's: nothing is counted there */
 	h->generation = 0;
 	h->stage = STAGE_ENFORCE;
-	if (!sb || sb->id != m->sandbox || sb->state != SANDBOX_LIVE) {
-		h->dead = B_ENDED + 1;
+	if (!sb || sb->id != m->sandbox)
 		return;
-	}
 	h->slot = *(volatile __u32 *)&sb->slot;
 	h->stage = sb->stage;
 	slot = bpf_map_lookup_elem(&slots, &h->slot);
-	if (!slot) {
-		h->dead = B_ENDED + 1;
+	if (!slot)
 		return;
-	}
 	h->generation = slot->generation;
-	if (sb->deadline_ns && bpf_ktime_get_boot_ns() >= sb->deadline_ns)
-		h->dead = B_DEADLINE + 1;
+	if (sb->state != SANDBOX_LIVE)
+		return;
+	h->dead = sb->deadline_ns && bpf_ktime_get_boot_ns() >= sb->deadline_ns ? B_DEADLINE + 1 : 0;
 }
 
 static __always_inline bool sandbox_here(struct here *h)
@@ -65,6 +63,17 @@ static __always_inline bool same_sandbox(const struct here *h, struct task_struc
 	struct member *m = bpf_task_storage_get(&members, other, 0, 0);
 
 	return m && m->sandbox == h->sandbox;
+}
+
+/*
+ * Credentials that are not the task's own: overlayfs copying up, under an access that was judged (KERNEL.md 2.4). Not in an io_uring worker: there
+ * a request may carry credentials that the process itself had, and nothing tells the two apart.
+ */
+static __always_inline bool credentials_lent(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return !(task->flags & PF_IO_WORKER) && BPF_CORE_READ(task, cred) != BPF_CORE_READ(task, real_cred);
 }
 
 static __always_inline void count_lost(__u32 which)

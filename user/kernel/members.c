@@ -60,10 +60,18 @@ int kernel_member_label(struct kernel *k, int pidfd, uint64_t id, uint32_t comma
 	if (!bpf_map_lookup_elem(k->maps[MAP_MEMBERS], &pidfd, &old)) {
 		if (old.sandbox != id)
 			return -EBUSY;	/* membership is sticky */
+		if (old.command == command)
+			return 0;	/* the move into its cgroup said it all */
+		m.counted = old.counted;
 		return bpf_map_update_elem(k->maps[MAP_MEMBERS], &pidfd, &m, BPF_EXIST) ? -errno : 0;
 	}
-	if (bpf_map_update_elem(k->maps[MAP_MEMBERS], &pidfd, &m, BPF_NOEXIST))
-		return -errno;
+	/* counted first: from the label on the task may leave, and its leaving is counted */
+	m.counted = 1;
 	__atomic_fetch_add(&k->sandboxes[sb.index].members, 1, __ATOMIC_RELAXED);
+	if (bpf_map_update_elem(k->maps[MAP_MEMBERS], &pidfd, &m, BPF_NOEXIST)) {
+		err = -errno;
+		__atomic_fetch_sub(&k->sandboxes[sb.index].members, 1, __ATOMIC_RELAXED);
+		return err;
+	}
 	return bpf_map_update_elem(k->maps[MAP_MEMBER_PIDS], &pid, &id, BPF_ANY) ? -errno : 0;
 }
