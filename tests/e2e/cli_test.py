@@ -1078,6 +1078,100 @@ def version_names_the_engine_that_runs():
         has(h.do("version").stdout, "engine fake abi 1 pid ")
 
 
+# ---- tail ----
+
+def event(n, sandbox="01A", name="agent", message="refused: open /etc/shadow by cat"):
+    return {"metadata": {"uid": f"e{n}", "event_code": "decision"}, "class_uid": 1001, "time": 1700000000000 + n, "severity_id": 4, "action_id": 2,
+            "message": f"{message} {n}", "unmapped": {"sandbox": {"id": sandbox, "name": name, "verdict": "refused",
+                                                                   "rule": {"id": "files.default", "file": "/p.yaml", "line": 3}}}}
+
+
+class Journal:
+    def __init__(self, host):
+        self.dir = os.path.join(host.dir, "journal")
+        os.mkdir(self.dir)
+        self.next = 1
+
+    def segment(self, events):
+        with open(os.path.join(self.dir, f"{self.next:020d}.jsonl"), "w", encoding="utf-8") as f:
+            f.write('{"type":"bailiff.segment"}\n')
+            for e in events:
+                f.write((e if isinstance(e, str) else json.dumps(e)) + "\n")
+        self.next += 1 + len(events)
+        self.file = f.name
+
+
+@test
+def tail_shows_the_last_events_whatever_segment_they_are_in():
+    with Host() as h:
+        j = Journal(h)
+        for k in range(8):
+            j.segment([event(10 * k + i) for i in range(10)])
+        for args, first, count in (([], 60, 20), (["-n", "3"], 77, 3), (["-n", "75"], 5, 75), (["-n", "1000"], 0, 80), (["-n0"], None, 0)):
+            p = h.do("tail", "--dir", j.dir, "--json", *args)
+            equal(p.returncode, 0, p.stderr)
+            got = [json.loads(x) for x in p.stdout.splitlines()]
+            equal(len(got), count, args)
+            if count:
+                equal(got[0], event(first), args)
+
+
+@test
+def tail_is_readable_and_coloured_only_where_it_should_be():
+    with Host() as h:
+        j = Journal(h)
+        j.segment([event(1), event(2, message="refused: open /x\x1b[2J")])
+        plain = h.do("tail", "--dir", j.dir).stdout
+        has(plain, "files.default /p.yaml:3")
+        check(b"\x1b" not in plain, plain)
+        has(h.do("tail", "--dir", j.dir, "--color=always").stdout, "\x1b[")
+        with Terminal([h.bin, "tail", "--dir", j.dir], h.env()) as t:
+            t.expect("\x1b[")
+            equal(t.wait(), 0)
+        equal(h.do("tail", "--dir", j.dir, "--color=often").returncode, 2)
+
+
+@test
+def tail_of_one_sandbox_begins_with_its_first_event():
+    with Host() as h:
+        j = Journal(h)
+        j.segment([event(i, *(("01B", "other") if i % 3 == 0 else ("01A", "agent"))) for i in range(90)])
+        for who, count in (("01B", 30), ("other", 30), ("01A", 60), ("01", 0)):
+            equal(len(h.do("tail", "--dir", j.dir, "--sandbox", who, "--json").stdout.splitlines()), count, who)
+        equal(len(h.do("tail", "--dir", j.dir, "--sandbox", "01B", "-n", "4").stdout.splitlines()), 4)
+
+
+@test
+def tail_follows_what_is_written():
+    with Host() as h:
+        j = Journal(h)
+        j.segment([event(1)])
+        p = subprocess.Popen([h.bin, "tail", "-f", "--json", "--dir", j.dir], stdout=subprocess.PIPE, env=h.env())
+        has(p.stdout.readline(), '"e1"')
+        with open(j.file, "a", encoding="utf-8") as f:
+            f.write(json.dumps(event(2)) + "\n")
+        j.next += 1
+        has(p.stdout.readline(), '"e2"')
+        j.segment([event(3)])
+        has(p.stdout.readline(), '"e3"')
+        p.terminate()
+        p.wait(LIMIT)
+        p.stdout.close()
+
+
+@test
+def tail_says_when_lines_are_damaged_or_there_is_no_journal():
+    with Host() as h:
+        j = Journal(h)
+        j.segment([event(1), "{not json", event(2)])
+        p = h.do("tail", "--dir", j.dir, "--json")
+        equal((p.returncode, len(p.stdout.splitlines())), (1, 2))
+        has(p.stderr, "journal verify")
+        p = h.do("tail", "--dir", "/no/such/journal")
+        equal(p.returncode, 1)
+        has(p.stderr, "no journal")
+
+
 def main():
     only = sys.argv[1:]
     if os.geteuid():

@@ -22,6 +22,8 @@ static const struct command commands[] = {
 	{ "end",     cmd_end,     "end a sandbox and everything in it" },
 	{ "ps",      cmd_ps,      "list the sandboxes" },
 	{ "doctor",  cmd_doctor,  "what this kernel lets us enforce" },
+	{ "tail",    cmd_tail,    "print what was recorded, as it comes" },
+	{ "policy",  cmd_policy,  "check, explain and show policies" },
 	{ "version", cmd_version, "versions of this program and of the engine" },
 	{ "help",    cmd_help,    "this list, or the help of one command" },
 };

@@ -4,17 +4,22 @@
 #include <stdio.h>
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/param.h"
 #include "cli/session.h"
 
 #define POLICY_BYTES (1u << 20)
 #define ARGS_SENT 256		/* for the record, which keeps less: a command line of any length can be started */
 #define ARG_BYTES_SENT 4096
 
-static int check_params(const struct cli_list *params)
+static int add_params(struct buf *request, const struct cli_list *params)
 {
 	for (size_t i = 0; i < params->count; i++) {
-		if (!strchr(params->items[i], '=') || params->items[i][0] == '=')
-			return log_err(0, "--param %s: write NAME=VALUE", params->items[i]), -EINVAL;
+		_free_ char *param = NULL;
+		int err = cli_param_resolve(params->items[i], &param);
+
+		if (err)
+			return err;
+		kv_add_str(request, "param", param);
 	}
 	return 0;
 }
@@ -27,17 +32,15 @@ int session_add_policy(struct buf *request, const char *path, const struct cli_l
 
 	if (!path)
 		return log_err(0, "which policy? -p FILE"), -EINVAL;
-	err = check_params(params);
-	if (err)
-		return err;
 	err = file_slurp(path, POLICY_BYTES, &text, &len);
 	if (err)
 		return log_err(err, "%s", path);
 	full = realpath(path, NULL);	/* what events show has to lead there from anywhere */
 	kv_add(request, "policy", text, len);
 	kv_add_str(request, "policy_file", full ? full : path);
-	for (size_t i = 0; i < params->count; i++)
-		kv_add_str(request, "param", params->items[i]);
+	err = add_params(request, params);
+	if (err)
+		return err;
 	return request->err ? log_err(request->err, "%s", path) : 0;
 }
 
