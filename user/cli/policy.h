@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands of `bailiff policy` share: a policy from a file and its parameters from the command line. */
+#ifndef CLI_POLICY_H
+#define CLI_POLICY_H
+
+#include "cli/option.h"
+#include "policy/policy.h"
+
+struct policy_options {
+	struct cli_list params;
+	bool json, canonical;
+};
+#define POLICY_OPTION_PARAM \
+	{ "param", 0, "NAME=VALUE", OPTION_LIST, offsetof(struct policy_options, params), "a parameter of the policy; may be repeated" }
+#define POLICY_OPTION_JSON { "json", 0, NULL, OPTION_FLAG, offsetof(struct policy_options, json), "for programs" }
+
+/*
+ * Read and check. CLI_OK and *out; CLI_FAILED with the findings in diags (or logged, if the file cannot be read);
+ * CLI_USAGE for a parameter that is none.
+ */
+int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags);
+/* The same, with findings on stderr. */
+int policy_from_file_or_say(const char *file, const struct policy_options *o, struct policy **out);
+
+/* `policy digest`, which needs OpenSSL's digests: linked into the helper alone, as the row "policy" of its table. */
+int cmd_policy_digest(int argc, char **argv);
+
+#endif
