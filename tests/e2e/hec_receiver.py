@@ -12,6 +12,7 @@ Tests steer it over the same port (--control):
     POST /_fault {"mode": ..., ...}  misbehave; see FAULTS. "count": how many requests (default 1, -1: until cleared); {} clears all
     POST /_token {"token": ...}      only this token is good from now on
     POST /_restart                   forget all channels and close all connections, as a restart does
+    POST /_reset                     as if nothing had ever happened
 """
 import argparse
 import gzip
@@ -69,6 +70,12 @@ class State:
     def __init__(self, args):
         self.args = args
         self.lock = threading.Lock()
+        self.connections = set()
+        self.out = open(args.out, "a", encoding="utf-8") if args.out else None
+        self.reset()
+
+    def reset(self):
+        args = self.args
         self.token = args.token
         self.ack = args.ack
         self.channels = {}  # guid -> {"next": id, "pending": {id: time from which it is confirmed}}
@@ -79,9 +86,6 @@ class State:
         self.requests = {}
         self.received = self.duplicates = self.batches = self.largest = self.longest = self.most = 0
         self.anonymous = 0
-        self.told_twice = 0
-        self.connections = set()
-        self.out = open(args.out, "a", encoding="utf-8") if args.out else None
 
     # ---- faults ----
     def fault(self, *modes):
@@ -299,7 +303,7 @@ class Handler(BaseHTTPRequestHandler):
             self.guarded(self.take_events, data)
         elif path == ACK_PATH:
             self.guarded(self.tell_acks, data)
-        elif self.server.state.args.control and path in ("/_fault", "/_token", "/_restart"):
+        elif self.server.state.args.control and path in ("/_fault", "/_token", "/_restart", "/_reset"):
             self.steer(path, json.loads(data or b"{}"))
         else:
             self.json(404, {"text": "The requested URL was not found on this server.", "code": 404})
@@ -444,6 +448,8 @@ class Handler(BaseHTTPRequestHandler):
         with s.lock:
             if path == "/_token":
                 s.token = value["token"]
+            elif path == "/_reset":
+                s.reset()
             elif path == "/_restart":
                 s.channels.clear()
                 others = [c for c in s.connections if c is not self.connection]

@@ -7,6 +7,7 @@
  * channel. So a channel is used on one connection only, a batch that is sent again gets a channel of its own, and an id that does not
  * rise means that the channel began anew. What each answer means is the table in hec_answer.c.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include "base/file.h"
 #include "base/hash.h"
@@ -30,11 +31,18 @@ struct hec {
 
 /* ---- setting up ---- */
 
+/* By number or by the one name that means it; "127.0.0.1.example.com" is somebody's. */
 static bool loopback(const char *host)
 {
-	size_t n = strcspn(host, ":/");
+	char name[64];
+	size_t n = strcspn(host, host[0] == '[' ? "]" : ":/");
+	uint8_t a[4];
 
-	return (n == 9 && !strncmp(host, "localhost", 9)) || !strncmp(host, "127.", 4) || !strncmp(host, "[::1]", 5);
+	if (n >= sizeof(name))
+		return false;
+	memcpy(name, host, n);
+	name[n] = 0;
+	return !strcmp(name, "localhost") || !strcmp(name, "[::1") || (inet_pton(AF_INET, name, a) == 1 && a[0] == 127);
 }
 
 static bool ends_with(const char *s, size_t n, const char *end)

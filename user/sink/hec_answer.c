@@ -86,7 +86,7 @@ void hec_answer(const struct hec_said *said, const struct hec_meaning *m, struct
 {
 	char code[32] = "";
 
-	*out = (struct sink_answer){ .verdict = m->verdict, .wait_ms = said->retry_after_ms, .status = said->status };
+	*out = (struct sink_answer){ .verdict = m->verdict, .wait_ms = said->retry_after_ms > 0 ? said->retry_after_ms : -1, .status = said->status };
 	if (said->code >= 0)
 		snprintf(code, sizeof(code), ", code %ld", said->code);
 	if (m->verdict != SINK_DONE)

@@ -46,9 +46,11 @@ void sink_healed(struct sink *s, enum trouble kind)
 
 void sink_note(struct sink *s, bool *told, const char *why)
 {
-	if (!*told)
-		health(s, false, why);
+	if (*told)
+		return;
 	*told = true;
+	tell(s, s->status.state, why);
+	health(s, false, why);
 }
 
 void sink_count(struct sink *s, uint64_t delivered, uint64_t retried, uint64_t rejected)
