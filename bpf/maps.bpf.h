@@ -71,12 +71,17 @@ struct {
 } members SEC(".maps");
 
 /* Which sandbox made a socket; copied to the sockets that accept() makes. Missing means made outside: refused to members. */
+struct socket_owner {
+	__u64 sandbox;
+	__u32 source;		/* SOURCE_*: net.bpf.c */
+	__u32 pad;
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__type(key, int);
-	__type(value, __u64);
+	__type(value, struct socket_owner);
 } socket_owners SEC(".maps");
 
 /* Thread id (initial namespace) to sandbox, for /proc of members. Programs enter and remove. 4 MiB. Full: /proc of that member is refused. */
