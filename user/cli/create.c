@@ -14,7 +14,8 @@ struct create_options {
 
 static const struct cli_option options[] = {
 	SESSION_OPTIONS(struct create_options, session),
-	{ "while-fd", 0, "N", OPTION_NUMBER, offsetof(struct create_options, while_fd), "end the sandbox when the other end of this inherited pipe or socket closes" },
+	{ "while-fd", 0, "N", OPTION_NUMBER, offsetof(struct create_options, while_fd),
+	  "end the sandbox when the other end of this inherited pipe or socket closes" },
 };
 static const struct cli_spec spec = {
 	.usage = "bailiff create -p FILE [options]",

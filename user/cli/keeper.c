@@ -86,7 +86,8 @@ static void check(const struct keeper_pipes *p, enum keeper_step step, int err)
  * All that needs privilege comes before READY, while the process is not yet a member: as one it would be refused, on the record. What is
  * left after the byte is execvp().
  */
-__attribute__((noreturn)) static void command_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *p, const sigset_t *mask)
+__attribute__((noreturn)) static void command_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *p,
+						  const sigset_t *mask)
 {
 	check(p, STEP_TERMINAL, setpgid(0, 0) || (io->slave >= 0 && tcsetpgrp(io->slave, getpid())) ? -errno : 0);
 	check(p, STEP_STREAMS, give_streams(io));

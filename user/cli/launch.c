@@ -309,7 +309,7 @@ static void let_all_go(struct running *r)
 
 int launch_run(const struct launch *l)
 {
-	struct running r = { .l = l, .signals = -1, .go = -1, .report = -1, .pidfd = -1, .io = { .give = { -1, -1, -1 }, .master = -1, .slave = -1, .terminal.fd = -1 } };
+	struct running r = { .l = l, .io = STREAMS_NONE, .signals = -1, .go = -1, .report = -1, .pidfd = -1 };
 	int code = CLI_NOT_STARTED;
 
 	if (!prepare(&r) && !stand_in(&r)) {

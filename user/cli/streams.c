@@ -84,7 +84,7 @@ int streams_open(struct streams *s, uid_t owner)
 	bool tty[3];
 	int err = 0;
 
-	*s = (struct streams){ .give = { -1, -1, -1 }, .master = -1, .slave = -1, .terminal.fd = -1 };
+	*s = (struct streams)STREAMS_NONE;
 	for (int fd = 0; fd < 3; fd++)
 		tty[fd] = isatty(fd);
 	if (tty[0] || tty[1] || tty[2])

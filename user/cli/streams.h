@@ -18,6 +18,8 @@ struct streams {
 	struct relay_channel *keys;	/* from the user's terminal; NULL: nothing is typed for the command */
 };
 
+#define STREAMS_NONE { .give = { -1, -1, -1 }, .master = -1, .slave = -1, .terminal.fd = -1 }
+
 int streams_open(struct streams *s, uid_t owner);
 /* After the fork, in us: let go of the command's ends, so that who reads or writes them sees the command end them. */
 int streams_let_go(struct streams *s);

@@ -13,12 +13,14 @@
  *                                 -> id, name, stage, enforced (1/0), notice (the one line on stderr: what is enforced here and what is not),
  *                                    seccomp (struct sock_filter array; empty: none), diag (warnings)
  *            A sandbox that is not held and whose connection closes before its first `start` ends at once.
- * op=filter  id                   -> seccomp (as above). The child loads it while it is still ungoverned: once it is a member, asking for the
- *                                    privilege that loading takes would be refused, and be on the record
+ * op=filter  id                   -> seccomp (as above). The child loads it while it is still ungoverned: once it is a member, asking for
+ *                                    the privilege that loading takes would be refused, and be on the record
  * op=start   id pid arg... args_total [call] [trace] [user]   descriptor: pidfd of the blocked child. A long command line is cut: args_total
  *                                 says how many arguments there are
- *                                 -> command (exec id).  On return the child is in the sandbox's cgroup and labelled: governed from its next instruction
- * op=list                         -> one `sandbox` pair each: a kv message {id name stage policy digest state members commands refused would started_ms held}
+ *                                 -> command (exec id).  On return the child is in the sandbox's cgroup and labelled: governed from its next
+ *                                    instruction
+ * op=list                         -> one `sandbox` pair each: a kv message {id name stage policy digest state members commands refused would
+ *                                    started_ms held}
  * op=summary id                   -> id refused would events members state end_reason journal (directory)
  * op=end     id [reason]          -> killed (processes); returns when nothing of it lives
  * op=reload  id policy policy_file [param]...   -> digest, generation
