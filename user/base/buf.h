@@ -52,9 +52,17 @@ void json_bool(struct json *j, const char *key, bool v);
 void json_hex(struct json *j, const char *key, const void *p, size_t n);
 void json_raw(struct json *j, const char *key, const char *json, size_t n);	/* already JSON */
 
-/* For writers that reserve by themselves: write at d, give the end. The text needs 6 * n + 32 bytes of room, the number 20. */
+/* For writers that reserve by themselves: write at d, give the end. Text needs 6 * n + 32 bytes of room, a number 20, hex 2 * n. */
 char *json_put_text(char *d, const void *p, size_t n);
 char *json_put_u64(char *d, uint64_t v);
+char *json_put_hex(char *d, const void *p, size_t n);
+/* From *from until stop is reached (*from says where that was); a character may reach up to end. */
+char *json_put_part(char *d, const uint8_t **from, const uint8_t *stop, const uint8_t *end);
+static inline void buf_end_at(struct buf *b, char *end)
+{
+	*end = '\0';
+	b->len = end - b->data;
+}
 
 /* The same for a terminal: invalid bytes and controls (newlines too) become \xNN, invisible characters \u{N}; a backslash before x or u, \x5c. */
 void buf_add_terminal(struct buf *b, const void *p, size_t n);
