@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{ "doctor",  cmd_doctor,  "what this kernel lets us enforce" },
 	{ "tail",    cmd_tail,    "print what was recorded, as it comes" },
 	{ "policy",  cmd_policy,  "check, explain and show policies" },
+	{ "journal", cmd_journal, "verify and export the record" },
 	{ "version", cmd_version, "versions of this program and of the engine" },
 	{ "help",    cmd_help,    "this list, or the help of one command" },
 };
