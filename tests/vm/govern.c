@@ -94,33 +94,49 @@ static void child(int go, int result, govern_fn fn, void *arg)
 	_exit(0);
 }
 
-pid_t ruled_spawn(struct ruled *r, govern_fn fn, void *arg, int *result_fd)
+struct held held_spawn(govern_fn fn, void *arg)
 {
-	int go[2], result[2], pidfd;
-	pid_t pid;
+	struct held h;
+	int go[2], result[2];
 
 	CHECK_EQ(pipe(go), 0);
 	CHECK_EQ(pipe(result), 0);
 	fflush(stdout);
-	pid = fork();
-	CHECK(pid >= 0);
-	if (!pid) {
+	h.pid = fork();
+	CHECK(h.pid >= 0);
+	if (!h.pid) {
 		close(go[1]);
 		close(result[0]);
 		child(go[0], result[1], fn, arg);
 	}
 	close(go[0]);
 	close(result[1]);
+	h.go = go[1];
+	h.result = result[0];
+	return h;
+}
+
+void held_release(struct ruled *r, struct held *h)
+{
+	int pidfd;
+
 	if (r) {
-		pidfd = syscall(SYS_pidfd_open, pid, 0);
+		pidfd = syscall(SYS_pidfd_open, h->pid, 0);
 		CHECK(pidfd >= 0);
 		CHECK_EQ(kernel_member_label(govern_kernel, pidfd, r->id, 1), 0);
 		close(pidfd);
 	}
-	CHECK_EQ(write(go[1], "x", 1), 1);
-	close(go[1]);
-	*result_fd = result[0];
-	return pid;
+	CHECK_EQ(write(h->go, "x", 1), 1);
+	close(h->go);
+}
+
+pid_t ruled_spawn(struct ruled *r, govern_fn fn, void *arg, int *result_fd)
+{
+	struct held h = held_spawn(fn, arg);
+
+	held_release(r, &h);
+	*result_fd = h.result;
+	return h.pid;
 }
 
 int spawn_result(pid_t pid, int result_fd)

@@ -44,6 +44,13 @@ void ruled_reload(struct ruled *r, const char *policy_text);
 void ruled_free(struct ruled *r);
 int ruled_run(struct ruled *r, govern_fn fn, void *arg);	/* fn in a governed child; its result, or -ECHILD if it died of a signal */
 pid_t ruled_spawn(struct ruled *r, govern_fn fn, void *arg, int *result_fd);	/* the same, not waited for */
+/* In two steps: a child that waits, and its admission (r NULL: free). */
+struct held {
+	pid_t pid;
+	int go, result;
+};
+struct held held_spawn(govern_fn fn, void *arg);
+void held_release(struct ruled *r, struct held *h);
 int spawn_result(pid_t pid, int result_fd);
 int free_run(govern_fn fn, void *arg);
 void govern_drain(void);	/* rings into govern_seen */
