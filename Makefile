@@ -201,8 +201,7 @@ $(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $$(call archives,$$(call 
 	$(call say,LD,$@)
 	$(call link,-fsanitize=fuzzer $(ALL_LIBS))
 
-# Suites on the kernel room share govern.c; --gc-sections drops it from the others.
-$(BUILD)/vm/%_vm: $(BUILD)/obj/tests/vm/%_vm.o $(BUILD)/obj/tests/vm/govern.o \
+$(BUILD)/vm/%_vm: $(BUILD)/obj/tests/vm/%_vm.o $(BUILD)/lib/libshared.a \
 		$$(call archives,$$(sort $(with_kernel) $$(call includes,tests/vm/%_vm.c)))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
