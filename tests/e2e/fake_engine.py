@@ -28,6 +28,7 @@ DEFAULTS = {
     "summary": {"refused": 3, "would": 0, "events": 12, "members": 0},
     "sandboxes": [],         # for list
     "rows": [],              # for coverage
+    "complete": 0,
     "diag": [],              # warnings of a create
 }
 
@@ -137,7 +138,7 @@ class Engine:
         if op == "list":
             return ok + [("sandbox", encode(list(s.items()))) for s in c["sandboxes"]]
         if op == "coverage":
-            return ok + [("kernel", "6.1.0-fake"), ("lsm", "capability,bpf")] + [("row", encode(list(r.items()))) for r in c["rows"]]
+            return ok + [("kernel", "6.1.0-fake"), ("lsm", "capability,bpf"), ("complete", c["complete"])] + [("row", encode(list(r.items()))) for r in c["rows"]]
         if op == "end":
             return ok + [("killed", 4)]
         if op == "reload":

@@ -6,7 +6,6 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/option.h"
-#include "cli/table.h"
 
 struct doctor_options {
 	bool json;
@@ -21,15 +20,64 @@ static const struct cli_spec spec = {
 		 "without one, tries it out.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
-	.more = "exit code: 0 everything in full, 1 something is degraded or missing, 2 it could not be found out, or usage",
+	.more = "exit code: 0 all that is built is enforced in full, 1 not all of it, 2 it could not be found out, or usage",
 };
 
-static const struct table_column columns[] = {
-	{ "name", "CAPABILITY", COLUMN_TEXT },
-	{ "state", "STATE", COLUMN_TEXT },
-	{ "how", "HOW", COLUMN_TEXT },
-	{ "change", "WHAT TO CHANGE", COLUMN_TEXT },
-};
+static void write_row_json(struct json *j, const struct kv *row)
+{
+	const char *change = kv_get(row, "change");
+
+	json_begin_object(j, NULL);
+	json_str(j, "name", kv_get(row, "name"));
+	json_str(j, "state", kv_get(row, "state"));
+	json_str(j, "how", kv_get(row, "how"));
+	json_str(j, "change", change && *change ? change : NULL);
+	json_end_object(j);
+}
+
+static void add_text(struct buf *out, const char *text, size_t columns)
+{
+	size_t before = out->len;
+
+	buf_add_terminal(out, text ?: "", strlen(text ?: ""));
+	while (!out->err && out->len - before < columns)
+		buf_add_char(out, ' ');
+}
+
+static void write_row(struct buf *out, const struct kv *row)
+{
+	const char *change = kv_get(row, "change");
+
+	add_text(out, kv_get(row, "name"), 16);
+	buf_add_char(out, ' ');
+	add_text(out, kv_get(row, "state"), 9);
+	buf_add_char(out, ' ');
+	add_text(out, kv_get(row, "how"), 0);
+	buf_add_char(out, '\n');
+	if (!change || !*change)
+		return;
+	buf_addf(out, "%27schange: ", "");
+	add_text(out, change, 0);
+	buf_add_char(out, '\n');
+}
+
+/* The same words as bailiffd's own --doctor has: who asks need not know which of the two answered. */
+static int write_rows(const struct kv *m, struct json *j, struct buf *out)
+{
+	for (const struct kv_pair *p = kv_find(m, "row", NULL); p; p = kv_find(m, "row", p)) {
+		struct kv row;
+		int err = kv_parse(p->value, p->value_len, &row);
+
+		if (err)
+			return err;
+		if (j)
+			write_row_json(j, &row);
+		else
+			write_row(out, &row);
+		kv_done(&row);
+	}
+	return 0;
+}
 
 static int format_json(const struct kv *m, struct buf *out)
 {
@@ -41,50 +89,33 @@ static int format_json(const struct kv *m, struct buf *out)
 	json_str(&j, "kernel", kv_get(m, "kernel"));
 	json_str(&j, "lsm", kv_get(m, "lsm"));
 	json_begin_array(&j, "coverage");
-	err = table_json(m, "row", columns, ARRAY_SIZE(columns), &j);
+	err = write_rows(m, &j, NULL);
 	json_end_array(&j);
 	json_end_object(&j);
 	buf_add_char(out, '\n');
 	return err ? err : out->err;
 }
 
-static void add_line(struct buf *out, const char *what, const char *value)
-{
-	buf_addf(out, "%-8s", what);
-	buf_add_terminal(out, value ?: "unknown", strlen(value ?: "unknown"));
-	buf_add_char(out, '\n');
-}
-
 static int format(const struct kv *m, bool json, struct buf *out)
 {
+	int err;
+
 	if (json)
 		return format_json(m, out);
-	add_line(out, "kernel", kv_get(m, "kernel"));
-	add_line(out, "lsm", kv_get(m, "lsm"));
+	buf_add_str(out, "kernel ");
+	add_text(out, kv_get(m, "kernel"), 0);
+	buf_add_str(out, ", LSMs: ");
+	add_text(out, kv_get(m, "lsm"), 0);
 	buf_add_char(out, '\n');
-	return table_print(m, "row", columns, ARRAY_SIZE(columns), out);
-}
-
-static bool all_full(const struct kv *m)
-{
-	size_t rows = 0, full = 0;
-
-	for (const struct kv_pair *p = kv_find(m, "row", NULL); p; p = kv_find(m, "row", p)) {
-		struct kv row;
-
-		rows++;
-		if (kv_parse(p->value, p->value_len, &row))
-			continue;
-		full += kv_get(&row, "state") && !strcmp(kv_get(&row, "state"), "full");
-		kv_done(&row);
-	}
-	return rows && rows == full;
+	err = write_rows(m, NULL, out);
+	return err ? err : out->err;
 }
 
 static int ask(struct client *c, bool json)
 {
 	_cleanup_(control_message_done) struct control_message m = {};
 	_buf_ struct buf b = {}, out = {};
+	const char *complete;
 	int err = client_request(&b, "coverage", NULL);
 
 	if (!err)
@@ -96,7 +127,8 @@ static int ask(struct client *c, bool json)
 		err = write_full(STDOUT_FILENO, out.data, out.len);
 	if (err)
 		return log_err(err, "doctor"), CLI_USAGE;
-	return all_full(&m.kv) ? CLI_OK : CLI_FAILED;
+	complete = kv_get(&m.kv, "complete");
+	return complete && !strcmp(complete, "1") ? CLI_OK : CLI_FAILED;
 }
 
 static int try_out(bool json)

@@ -25,7 +25,7 @@
  * op=end     id [reason]          -> killed (processes); returns when nothing of it lives
  * op=reload  id policy policy_file [param]...   -> digest, generation
  * op=coverage                     -> one `row` pair per capability: a kv message {name state=full|degraded|missing how change}
- *                                    kernel, lsm
+ *                                    kernel, lsm, complete (1: all that is built is in force in full, 0)
  * op=state                        -> counters, one pair per counter name; sinks: one `sink` pair each {name state delivered lag error}
  * op=stop                         -> the engine leaves (enforcement stays while sandboxes live)
  */

@@ -48,15 +48,25 @@ static int parent_of(pid_t pid, pid_t *out)
 }
 
 /* Is this process the one that the descriptor pins, and the asker's own child? As long as pidfd_alive() the pid cannot be reused. */
+/* A starter may have put a keeper between itself and the command (the parent in its session that job control needs). */
+static bool is_child(pid_t asker, pid_t pid)
+{
+	pid_t parent, above;
+
+	if (parent_of(pid, &parent))
+		return false;
+	return parent == asker || (!parent_of(parent, &above) && above == asker);
+}
+
 static int check_child(pid_t asker, pid_t pid, int pidfd, char why[200])
 {
-	pid_t real, parent;
+	pid_t real;
 
 	if (pidfd_pid(pidfd, &real) || real != pid) {
 		snprintf(why, 200, "the descriptor is not a pidfd of process %d", pid);
 		return -EBADF;
 	}
-	if (parent_of(pid, &parent) || parent != asker || !pidfd_alive(pidfd)) {
+	if (!is_child(asker, pid) || !pidfd_alive(pidfd)) {
 		snprintf(why, 200, "process %d is not a living child of the asker", pid);
 		return -EPERM;
 	}
