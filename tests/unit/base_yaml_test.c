@@ -107,7 +107,8 @@ TEST(yaml_errors_say_where_and_what_to_do)
 	}
 }
 
-static const char sample[] = "version: 1\nabout: \"q\\n\\u263a\"\nfiles: {read: ['/a', b], deny: [{path: \"**/.env\"}]}\ntext: |\n  x\n  y\nlist:\n- 1\n-\n  a: b\n";
+static const char sample[] = "version: 1\nabout: \"q\\n\\u263a\"\nfiles: {read: ['/a', b], deny: [{path: \"**/.env\"}]}\ntext: |\n  x\n  y\n"
+			     "list:\n- 1\n-\n  a: b\n";
 
 TEST(yaml_survives_truncation_at_every_byte)
 {

@@ -28,9 +28,11 @@ static inline void sample_head(struct sample *s, uint16_t type, size_t size)
 {
 	static uint64_t seq;
 
+	seq++;
+	seq++;
 	memset(s, 0, sizeof(*s));
 	s->head = (struct rec_head){
-		.type = type, .ring = type == REC_DECISION ? RING_DECISIONS : RING_TELEMETRY, .size = size, .cpu = 3, .command = 2, .seq = ++seq,
+		.type = type, .ring = type == REC_DECISION ? RING_DECISIONS : RING_TELEMETRY, .size = size, .cpu = 3, .command = 2, .seq = seq,
 		.time_ns = 3600000000000ull + seq * 1000000, .sandbox = SAMPLE_SANDBOX, .generation = 1, .tgid = 4242, .pid = 4242,
 		.parent_tgid = 4200, .start_ns = 3599000000000ull, .parent_start_ns = 3598000000000ull, .uid = 1000, .gid = 1000, .comm = "python3",
 	};
@@ -38,7 +40,7 @@ static inline void sample_head(struct sample *s, uint16_t type, size_t size)
 
 static inline void sample_append(struct sample *s, const void *p, size_t n)
 {
-	if (n)
+	if (p && n)
 		memcpy(s->bytes + s->head.size, p, n);
 	s->head.size += n;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines read back: what a terminal shows, what a successor learns of sequence numbers, and lines that somebody changed. */
+#include "event/event.h"
 #include "event_sample.h"
 #include "test.h"
 

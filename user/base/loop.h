@@ -16,7 +16,8 @@ int loop_new(struct loop **out);
 void loop_free(struct loop *l);
 int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fd_fn fn, void *ctx, struct loop_source **out);	/* fd stays the caller's */
 int loop_change_fd(struct loop_source *s, uint32_t epoll_events);
-int loop_add_timer(struct loop *l, uint64_t first_ms, uint64_t every_ms, loop_timer_fn fn, void *ctx, struct loop_source **out);	/* every_ms 0: once, then call loop_remove */
+/* every_ms 0: once, then call loop_remove */
+int loop_add_timer(struct loop *l, uint64_t first_ms, uint64_t every_ms, loop_timer_fn fn, void *ctx, struct loop_source **out);
 int loop_add_signal(struct loop *l, int signo, loop_signal_fn fn, void *ctx, struct loop_source **out);	/* blocks the signal */
 void loop_remove(struct loop_source *s);	/* NULL is fine; safe inside its own callback */
 int loop_run(struct loop *l);			/* until loop_stop; 0 or -errno */

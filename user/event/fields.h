@@ -42,7 +42,7 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 
 /* X(symbol, path, type, classes, need, what it says) */
 #define EVENT_FIELDS(X) \
-	X(METADATA_UID, "metadata.uid", STRING, IN_ALL, REQUIRED, "the event's id: unique, sorts by time, the same whenever this record is encoded; drop duplicates by it") \
+	X(METADATA_UID, "metadata.uid", STRING, IN_ALL, REQUIRED, "the event's id: sorts by time; drop duplicates by it") \
 	X(METADATA_VERSION, "metadata.version", STRING, IN_ALL, REQUIRED, "OCSF version") \
 	X(METADATA_CODE, "metadata.event_code", STRING, IN_ALL, REQUIRED, "kind: decision; exec, exit, connect, open and so on; or the name of a notice") \
 	X(METADATA_PROFILES, "metadata.profiles", JSON, IN_ALL, OPTIONAL, "OCSF profiles used") \
@@ -141,9 +141,9 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(GAP_LAST, "unmapped.sandbox.gap.last", UINT, IN_LOG, OPTIONAL, "last number") \
 	X(SB_REFUSED, "unmapped.sandbox.refused", UINT, IN_NOTICES, OPTIONAL, "exact total of refusals") \
 	X(SB_WOULD, "unmapped.sandbox.would", UINT, IN_NOTICES, OPTIONAL, "exact total of actions that would have been refused") \
-	X(SB_COUNTS, "unmapped.sandbox.counts", JSON, IN_NOTICES, OPTIONAL, "the same by rule: {rule: [refused, would]}; rule@generation for those of an earlier policy") \
-	X(SB_COVERAGE, "unmapped.sandbox.coverage", JSON, IN_NOTICES, OPTIONAL, "by capability: {name: [state, how]}; state full, degraded, missing or open") \
-	X(SB_STREAMS, "unmapped.sandbox.streams", JSON, IN_LOG, OPTIONAL, "how far the record goes: [ring, cpu, number, [first, last] of each hole ...] each") \
+	X(SB_COUNTS, "unmapped.sandbox.counts", JSON, IN_NOTICES, OPTIONAL, "by rule: [refused, would]; rule@generation: of an earlier policy") \
+	X(SB_COVERAGE, "unmapped.sandbox.coverage", JSON, IN_NOTICES, OPTIONAL, "by capability: [full, degraded, missing or open, how]") \
+	X(SB_STREAMS, "unmapped.sandbox.streams", JSON, IN_LOG, OPTIONAL, "recorded so far: [ring, cpu, number, holes as [first, last] ...]") \
 	X(SB_BYTES, "unmapped.sandbox.bytes", UINT, IN_NOTICES, OPTIONAL, "bytes it is about") \
 	X(SB_SINK, "unmapped.sandbox.sink", STRING, IN_NOTICES, OPTIONAL, "the sink it is about") \
 	X(SB_EVENT, "unmapped.sandbox.event", STRING, IN_NOTICES, OPTIONAL, "metadata.uid of the event it is about") \

@@ -1,353 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One ring record to one line: who (from the head and the process tree), what (by type, into the fields of its OCSF class),
- * under which rule, and a sentence that says it.
- */
-#include "event/parts.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
+/* One ring record to one line, by type: who, what, under which rule, and a sentence that says it. */
+#include "event/record.h"
 #include <stdio.h>
 
-#define MESSAGE_PATH 240	/* bytes of a path in a message; the path's own field has all of it */
-#define SHOWN_COMMAND_LINE 120
-#define ANCESTORS 4
-
-/* A record on its way. */
-struct work {
-	struct events *e;
-	const struct event *ev;
-	struct field_set *set;
-	struct proc *proc;
-	enum event_class class_id;
-	struct event_sandbox sandbox;
-	struct event_rule rule;
-	struct bytes program;		/* its name, for people */
-	unsigned redacted;
-};
-
-static struct bytes base_name(struct bytes path)
-{
-	const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
-
-	if (!slash || slash + 1 == path.p + path.n)
-		return path;
-	return (struct bytes){ slash + 1, path.p + path.n - slash - 1 };
-}
-
-static struct bytes program_path(const struct proc *p)
-{
-	return p && p->program ? (struct bytes){ p->program->bytes, p->program->path_len } : (struct bytes){};
-}
-
-/* The program file's name, else what the process calls itself. */
-static struct bytes program_name(const struct proc *p)
-{
-	struct bytes path = program_path(p);
-
-	return path.n ? base_name(path) : (struct bytes){ p->comm, strlen(p->comm) };
-}
-
-static void set_bytes(struct work *w, enum event_field f, struct bytes b)
-{
-	if (b.n)
-		field_bytes(w->set, f, b.p, b.n);
-}
-
-/* "pid-start" in hex: one process for ever. */
-static void process_uid(char out[40], uint32_t tgid, uint64_t start_ns)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *d = json_put_u64(out, tgid);
-	int shift = 60;
-
-	*d++ = '-';
-	while (shift && !(start_ns >> shift))
-		shift -= 4;
-	for (; shift >= 0; shift -= 4)
-		*d++ = digits[start_ns >> shift & 15];
-	*d = '\0';
-}
-
-/* ---- who ---- */
-
-static void set_user(struct work *w)
-{
-	char *end = json_put_u64(w->e->user, w->ev->head.uid);
-
-	field_bytes(w->set, F_ACTOR_USER, w->e->user, end - w->e->user);
-}
-
-/* Grandparents and further, as far as they are known: [{"pid":1,"name":"x"}, ...] */
-static void set_ancestry(struct work *w, const struct proc *parent)
-{
-	struct buf *b = &w->e->extra;
-	struct json j;
-
-	buf_reset(b);
-	json_init(&j, b);
-	json_begin_array(&j, NULL);
-	for (int i = 0; i < ANCESTORS && parent; i++) {
-		const struct proc *next = proctree_parent(w->e->processes, parent);
-		struct bytes name;
-
-		if (!next || next == parent)
-			break;
-		name = program_name(next);
-		json_begin_object(&j, NULL);
-		json_u64(&j, "pid", next->tgid);
-		json_strn(&j, "name", name.p, name.n);
-		json_end_object(&j);
-		parent = next;
-	}
-	json_end_array(&j);
-	if (!b->err && b->len > 2)
-		field_bytes(w->set, F_ACTOR_ANCESTRY, b->data, b->len);
-}
-
-static void set_actor_self(struct work *w, bool refusal)
-{
-	const struct rec_head *h = &w->ev->head;
-	const struct proc *parent = proctree_parent(w->e->processes, w->proc);
-	const struct program *g = w->proc->program;
-
-	process_uid(w->e->actor_uid, h->tgid, h->start_ns);
-	field_u64(w->set, F_ACTOR_PID, h->tgid);
-	field_str(w->set, F_ACTOR_UID, w->e->actor_uid);
-	field_str(w->set, F_ACTOR_NAME, w->proc->comm);
-	set_bytes(w, F_ACTOR_PATH, program_path(w->proc));
-	if (w->class_id != EVENT_CLASS_PROCESS || w->ev->operation != ACT_EXEC)
-		field_str(w->set, F_ACTOR_SANDBOX, w->sandbox.name);
-	if (!refusal)
-		return;
-	field_u64(w->set, F_ACTOR_PARENT_PID, h->parent_tgid);
-	if (parent)
-		set_bytes(w, F_ACTOR_PARENT_NAME, program_name(parent));
-	if (g && g->command_line_len)
-		field_bytes(w->set, F_ACTOR_CMD_LINE, g->bytes + g->path_len,
-			    g->command_line_len < SHOWN_COMMAND_LINE ? g->command_line_len : SHOWN_COMMAND_LINE);
-	set_ancestry(w, parent);
-}
-
-/* Of an exec the actor is the parent, of an exit nobody but the user. */
-static void set_actor_parent(struct work *w)
-{
-	const struct rec_head *h = &w->ev->head;
-	const struct proc *parent = proctree_parent(w->e->processes, w->proc);
-
-	process_uid(w->e->actor_uid, h->parent_tgid, h->parent_start_ns);
-	field_u64(w->set, F_ACTOR_PID, h->parent_tgid);
-	field_str(w->set, F_ACTOR_UID, w->e->actor_uid);
-	if (parent)
-		set_bytes(w, F_ACTOR_NAME, program_name(parent));
-}
-
-static void set_process_self(struct work *w)
-{
-	const struct rec_head *h = &w->ev->head;
-
-	process_uid(w->e->process_uid, h->tgid, h->start_ns);
-	field_u64(w->set, F_PROCESS_PID, h->tgid);
-	field_str(w->set, F_PROCESS_UID, w->e->process_uid);
-	set_bytes(w, F_PROCESS_NAME, program_name(w->proc));
-	set_bytes(w, F_PROCESS_PATH, program_path(w->proc));
-	field_str(w->set, F_PROCESS_SANDBOX, w->sandbox.name);
-}
-
-/* ---- what ---- */
-
-static void set_file(struct work *w)
-{
-	const struct event *ev = w->ev;
-	unsigned type = operation_info(ev->operation)->file_type;
-
-	if (ev->path.n) {
-		set_bytes(w, F_FILE_NAME, base_name(ev->path));
-		set_bytes(w, F_FILE_PATH, ev->path);
-	} else {
-		field_str(w->set, F_FILE_NAME, "unknown");
-	}
-	field_u64(w->set, F_FILE_TYPE_ID, type);
-	if (!ev->path2.n)
-		return;
-	set_bytes(w, F_FILE_RESULT_NAME, base_name(ev->path2));
-	set_bytes(w, F_FILE_RESULT_PATH, ev->path2);
-	field_u64(w->set, F_FILE_RESULT_TYPE_ID, type);
-}
-
-static const char *family_name(unsigned family)
-{
-	static const char *const names[] = {
-		[1] = "unix", [2] = "inet", [10] = "inet6", [16] = "netlink", [17] = "packet", [31] = "bluetooth", [38] = "alg",
-		[40] = "vsock", [44] = "xdp",
-	};
-
-	return family < ARRAY_SIZE(names) ? names[family] : NULL;
-}
-
-/* IPv4 is stored mapped; it shows as the caller said it. */
-static bool is_v4(const struct rec_addr *a)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(a->addr, mapped, sizeof(mapped));
-}
-
-static bool has_address(const struct rec_addr *a)
-{
-	return a->family == AF_INET || a->family == AF_INET6;
-}
-
-static void format_ip(struct events *e, const struct rec_addr *a)
-{
-	char *d = e->ip;
-
-	if (!is_v4(a)) {
-		(void)inet_ntop(AF_INET6, a->addr, e->ip, sizeof(e->ip));
-		return;
-	}
-	for (int i = 12; i < 16; i++) {
-		d = json_put_u64(d, a->addr[i]);
-		*d++ = '.';
-	}
-	d[-1] = '\0';
-}
-
-static void set_network(struct work *w)
-{
-	const struct event *ev = w->ev;
-	bool incoming = ev->operation == ACT_LISTEN || ev->operation == ACT_BIND || ev->operation == ACT_ACCEPT;
-
-	if (has_address(&ev->addr)) {
-		format_ip(w->e, &ev->addr);
-		field_str(w->set, F_DST_IP, w->e->ip);
-		field_u64(w->set, F_DST_PORT, ev->addr.port);
-		field_u64(w->set, F_CONN_PROTOCOL, ev->addr.proto);
-		field_u64(w->set, F_CONN_DIRECTION, incoming ? 1 : 2);
-		return;
-	}
-	if (ev->path.n)
-		set_bytes(w, F_DST_NAME, ev->path);
-	else
-		field_str(w->set, F_DST_NAME, family_name(ev->addr.family) ? family_name(ev->addr.family) : "unknown");
-	field_u64(w->set, F_CONN_DIRECTION, 4);
-}
-
-static void set_kernel(struct work *w)
-{
-	field_str(w->set, F_KERNEL_NAME, operation_name(w->ev->operation));
-	field_u64(w->set, F_KERNEL_TYPE_ID, 2);
-	set_bytes(w, F_KERNEL_PATH, w->ev->path);
-}
-
-/* A decision about a process: a refused exec is about oneself, the others name their target in arg. */
-static void set_process_target(struct work *w)
-{
-	const struct event *ev = w->ev;
-
-	if (ev->operation != ACT_EXEC) {
-		field_u64(w->set, F_PROCESS_PID, ev->arg >> 32);
-		return;
-	}
-	field_u64(w->set, F_PROCESS_PID, ev->head.tgid);
-	set_bytes(w, F_PROCESS_NAME, base_name(ev->path));
-	set_bytes(w, F_PROCESS_PATH, ev->path);
-	field_str(w->set, F_PROCESS_SANDBOX, w->sandbox.name);
-}
-
-/* What the operation's argument means, where that is known. */
-static void set_arg(struct work *w)
-{
-	const struct event *ev = w->ev;
-	unsigned low = ev->arg;
-	char *out = w->e->arg;
-	size_t room = sizeof(w->e->arg);
-
-	if (ev->operation == ACT_SIGNAL)
-		snprintf(out, room, "%s", signal_name(low) ? signal_name(low) : "signal");
-	else if (ev->operation == ACT_SOCKET)
-		snprintf(out, room, "%s", family_name(ev->addr.family) ? family_name(ev->addr.family) : "family");
-	else if (ev->operation == ACT_IOCTL)
-		snprintf(out, room, "0x%x", low);
-	else if (ev->arg && ev->operation != ACT_PTRACE && ev->operation != ACT_PRIORITY)
-		snprintf(out, room, "%llu", (unsigned long long)ev->arg);
-	else
-		return;
-	field_str(w->set, F_SB_ARG, out);
-}
-
-/* The class that can hold what the record has: OCSF has no file event without a name and no network event without a peer. */
-static enum event_class class_of(const struct event *ev)
-{
-	enum event_class c = operation_info(ev->operation)->class_id;
-
-	if (c == EVENT_CLASS_FILE && !ev->path.n && !ev->reason)
-		return EVENT_CLASS_KERNEL;
-	if (c == EVENT_CLASS_NETWORK && !ev->path.n && !ev->addr.family)
-		return EVENT_CLASS_KERNEL;
-	if (c == EVENT_CLASS_PROCESS && ev->head.type == REC_DECISION && ev->operation != ACT_EXEC && !(ev->arg >> 32))
-		return EVENT_CLASS_KERNEL;
-	return c;
-}
-
-static void set_object(struct work *w)
-{
-	switch (w->class_id) {
-	case EVENT_CLASS_FILE:
-		set_file(w);
-		return;
-	case EVENT_CLASS_NETWORK:
-		set_network(w);
-		return;
-	case EVENT_CLASS_PROCESS:
-		set_process_target(w);
-		return;
-	default:
-		set_kernel(w);
-		return;
-	}
-}
-
 /* ---- the sentence ---- */
-
-static void say_bytes(struct buf *b, struct bytes text)
-{
-	if (text.n <= MESSAGE_PATH) {
-		buf_add(b, text.p, text.n);
-		return;
-	}
-	buf_add(b, text.p, MESSAGE_PATH / 2);
-	buf_add_str(b, "...");
-	buf_add(b, text.p + text.n - MESSAGE_PATH / 2, MESSAGE_PATH / 2);
-}
-
-static void say_object(struct work *w)
-{
-	struct buf *b = &w->e->message;
-	const struct event *ev = w->ev;
-
-	if (w->class_id == EVENT_CLASS_NETWORK && has_address(&ev->addr)) {
-		buf_add_char(b, ' ');
-		if (!is_v4(&ev->addr))
-			buf_add_char(b, '[');
-		buf_add_str(b, w->e->ip);
-		if (!is_v4(&ev->addr))
-			buf_add_char(b, ']');
-		buf_add_char(b, ':');
-		buf_add_u64(b, ev->addr.port);
-	} else if (ev->path.n) {
-		buf_add_char(b, ' ');
-		say_bytes(b, ev->path);
-	} else if (w->class_id == EVENT_CLASS_FILE) {
-		buf_add_str(b, " a path that cannot be told");
-	} else if (w->class_id == EVENT_CLASS_PROCESS) {
-		buf_add_str(b, " process ");
-		buf_add_u64(b, ev->arg >> 32);
-	}
-	if (ev->path2.n) {
-		buf_add_str(b, " to ");
-		say_bytes(b, ev->path2);
-	}
-}
 
 /* Opening is said by the right that it needed: read, change. */
 static const char *action_word(const struct event *ev)
@@ -367,7 +23,7 @@ static void say_action(struct work *w, const char *verdict)
 		buf_add_char(b, ' ');
 		buf_add_str(b, w->e->arg);
 	}
-	say_object(w);
+	object_say(w);
 	buf_add_str(b, " by ");
 	say_bytes(b, w->program);
 }
@@ -452,11 +108,11 @@ static void set_decision(struct work *w)
 	if (ev->syscall)
 		field_str(s, w->class_id == EVENT_CLASS_KERNEL ? F_KERNEL_CALL : F_SB_SYSCALL, syscall_name(ev->syscall - 1));
 	field_str(s, F_SB_REASON, reason_text(ev->reason));
-	set_arg(w);
+	object_set_arg(w);
 	set_repeats(w);
 	set_rule(w);
-	set_object(w);
-	set_actor_self(w, true);
+	object_set(w);
+	subject_set_actor(w, true);
 	say_action(w, would ? "would refuse: " : "refused: ");
 	say_rule(w);
 }
@@ -467,8 +123,8 @@ static void set_access(struct work *w)
 	field_u64(w->set, F_ACTION_ID, 1);
 	if (w->ev->rule != RULE_NONE)
 		set_rule(w);
-	set_object(w);
-	set_actor_self(w, false);
+	object_set(w);
+	subject_set_actor(w, false);
 	say_action(w, "");
 }
 
@@ -477,9 +133,9 @@ static void set_exec(struct work *w)
 	const struct event *ev = w->ev;
 	struct buf *b = &w->e->message;
 
-	set_actor_parent(w);
-	set_process_self(w);
-	set_bytes(w, F_PROCESS_CMD_LINE, (struct bytes){ w->e->command_line.data, w->e->command_line.len });
+	subject_set_parent(w);
+	subject_set_process(w);
+	work_set_bytes(w, F_PROCESS_CMD_LINE, (struct bytes){ w->e->command_line.data, w->e->command_line.len });
 	if (ev->argv_total > ev->argv.n)
 		field_u64(w->set, F_SB_TRUNCATED, ev->argv_total - ev->argv.n);
 	if (w->redacted)
@@ -493,7 +149,7 @@ static void set_exit(struct work *w)
 	unsigned status = w->ev->status, sig = status & 0x7f;
 	struct buf *b = &w->e->message;
 
-	set_process_self(w);
+	subject_set_process(w);
 	say_bytes(b, w->program);
 	if (!sig) {
 		field_u64(w->set, F_EXIT_CODE, status >> 8 & 0xff);
@@ -557,7 +213,7 @@ static void set_common(struct work *w)
 	field_u64(w->set, F_SEQ_RING, h->ring);
 	field_u64(w->set, F_SEQ_CPU, h->cpu);
 	field_u64(w->set, F_SEQ_N, h->seq);
-	set_user(w);
+	subject_set_user(w);
 	w->program = program_name(w->proc);
 }
 
@@ -572,7 +228,7 @@ int events_record(struct events *e, const void *record, size_t size, struct buf 
 		err = learn(&w);
 	if (err)
 		return err;
-	w.class_id = class_of(&ev);
+	w.class_id = object_class(&ev);
 	set_common(&w);
 	setters[ev.head.type](&w);
 	return events_finish(e, line);

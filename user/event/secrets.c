@@ -108,8 +108,11 @@ static const struct {
 	const char *text;
 	uint8_t len;
 } about[] = {
-	{ TEXT("file") }, { TEXT("path") }, { TEXT("dir") }, { TEXT("name") }, { TEXT("length") }, { TEXT("len") }, { TEXT("type") }, { TEXT("url") }, { TEXT("uri") }, { TEXT("count") }, { TEXT("policy") }, { TEXT("prompt") }, { TEXT("ttl") }, { TEXT("expiry") }, { TEXT("expires") },
-	{ TEXT("limit") }, { TEXT("size") }, { TEXT("stdin") }, { TEXT("helper") }, { TEXT("store") }, { TEXT("manager") },
+	{ TEXT("file") }, { TEXT("path") }, { TEXT("dir") }, { TEXT("name") }, { TEXT("length") },
+	{ TEXT("len") }, { TEXT("type") }, { TEXT("url") }, { TEXT("uri") }, { TEXT("count") },
+	{ TEXT("policy") }, { TEXT("prompt") }, { TEXT("ttl") }, { TEXT("expiry") }, { TEXT("expires") },
+	{ TEXT("limit") }, { TEXT("size") }, { TEXT("stdin") }, { TEXT("helper") }, { TEXT("store") },
+	{ TEXT("manager") },
 };
 
 static bool ends_with(const char *s, size_t n, const char *end, size_t len)
