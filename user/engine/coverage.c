@@ -125,7 +125,7 @@ void coverage_line(struct engine *e, const struct session *s, struct buf *out)
 	_buf_ struct buf b = { 0 };
 	const char *open = open_of(s->generation ? s->generation->policy : NULL, &b);
 
-	buf_addf(out, "bailiff: sandbox %s (", s->id);
+	buf_addf(out, "sandbox %s (", s->id);
 	buf_add_terminal(out, s->name, strlen(s->name));
 	buf_add_str(out, ") ");
 	if (!s->enforced) {
@@ -199,11 +199,15 @@ void coverage_reply(struct engine *e, struct buf *reply)
 {
 	const struct coverage_row *rows;
 	struct utsname u;
+	bool complete = true;
 	char lsm[256];
 	size_t count;
 
 	kernel_coverage(e->kernel, &rows, &count);
 	host_texts(&u, lsm);
+	for (size_t i = 0; i < count; i++)
+		complete &= !needed_row(&rows[i]) || rows[i].state == COVERAGE_FULL;
+	kv_add_str(reply, "complete", complete ? "1" : "0");
 	kv_add_str(reply, "kernel", u.release);
 	kv_add_str(reply, "lsm", lsm);
 	for (size_t i = 0; i < count; i++) {

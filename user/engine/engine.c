@@ -307,8 +307,8 @@ static int open_all(struct engine *e, char why[ENGINE_WHY])
 		snprintf(why, ENGINE_WHY, "%s", strerror(-err));
 		return err;
 	}
-	if (registry_living(e->sessions))
-		account_heartbeat(e);
+	account_heartbeat(e);
+	(void)journal_flush(e->spine.journal);	/* from here on a successor knows where to count from; a disk that fails is logged by the journal */
 	err = sinks_open(e, why);
 	return err ? err : open_server(e, why);
 }
@@ -354,10 +354,11 @@ static void tell_stop(struct engine *e)
 
 	account_drain_all(e);
 	count_all(e);
-	seqtrack_expire(e->spine.seq, clock_mono_ms(), false);
-	(void)spine_notice(&e->spine, &n);
-	account_heartbeat(e);	/* the last word on sequence numbers: a successor goes on from it */
 	detach(e);
+	/* the rings end with the last sandbox: what is missing now never comes. Else a successor finds the holes in the heartbeat */
+	seqtrack_expire(e->spine.seq, clock_mono_ms(), !e->attached);
+	(void)spine_notice(&e->spine, &n);
+	account_heartbeat(e);
 }
 
 void engine_close(struct engine *e)

@@ -100,10 +100,11 @@ static void read_trace(const char *text, struct session_command *c, char trace[3
 static void read_args(const struct kv *m, struct buf *out)
 {
 	for (const struct kv_pair *p = kv_find(m, "arg", NULL); p && out->len < SESSION_ARGS_MAX; p = kv_find(m, "arg", p)) {
-		if (out->len)
-			buf_add_char(out, '\0');
 		buf_add(out, p->value, p->value_len);
+		buf_add_char(out, '\0');
 	}
+	if (out->len)
+		out->len--;	/* between arguments, not behind the last */
 }
 
 static void op_start(struct engine *e, struct server_request *q)
