@@ -32,9 +32,11 @@ static void row_add(const char *name, enum coverage_state state, const char *how
 /* Does an LSM program refuse? Loading alone proves nothing where bpf is not in the list of LSMs. */
 static int canary(char how[160])
 {
-	struct canary_bpf *c = canary_bpf__open();
+	struct canary_bpf *c;
 	int err;
 
+	programs_log();
+	c = canary_bpf__open();
 	if (!c)
 		return -errno;
 	c->rodata->canary_tgid = getpid();

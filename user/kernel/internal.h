@@ -69,6 +69,7 @@ struct family {
 extern const struct family families[];
 extern const size_t family_count;
 int family_load(const struct family *f, const char *pin_root, const struct kernel_options *o, struct bpf_object **out);
+void programs_log(void);		/* what libbpf says goes our way, from now on */
 int programs_load(struct kernel *k, char why[256]);
 int programs_attach(struct kernel *k, char why[256]);
 int programs_detach(struct kernel *k);

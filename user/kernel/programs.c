@@ -50,6 +50,11 @@ static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list ap
 	return fputs(line, stderr);
 }
 
+void programs_log(void)
+{
+	libbpf_set_print(libbpf_log);
+}
+
 /* How many arguments the kernel's hook has; -1 without it. */
 static int hook_args(const struct btf *btf, const char *hook)
 {
@@ -114,7 +119,7 @@ int family_load(const struct family *f, const char *pin_root, const struct kerne
 
 	if (!btf)
 		return -errno;
-	libbpf_set_print(libbpf_log);
+	programs_log();
 	obj = f->open(&opts);
 	if (!obj) {
 		err = -errno;
