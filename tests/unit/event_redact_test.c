@@ -122,6 +122,25 @@ TEST(redact_argument_lists)
 	}
 }
 
+TEST(redact_knows_every_prefix)
+{
+	static const char *const prefixes[] = {
+		"AGE-SECRET-KEY-1", "AIza", "AKIA", "ASIA", "ATATT", "SG.", "dckr_pat_", "dop_v1_", "eyJ", "figd_", "gho_",
+		"ghp_", "ghr_", "ghs_", "ghu_", "github_pat_", "gldt-", "glpat-", "glrt-", "glsa_", "gsk_", "hf_",
+		"hvs.", "lin_api_", "npm_", "nvapi-", "pypi-", "r8_", "rk_live_", "shpat_", "sk-", "sk_live_", "sk_test_",
+		"sntrys_", "tskey-", "xai-", "xapp-", "xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "ya29.",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		char text[100];
+
+		snprintf(text, sizeof(text), "%s%s", prefixes[i], "ABCDEFGHJKLMNPQRSTUVWXYZ234567ABCDEF.XYZ");
+		CASE("%s", text);
+		CHECK(redact_known_token(text, strlen(text), false, false) >= strlen(prefixes[i]) + 16);
+		CHECK(!redact_known_token(text, strlen(prefixes[i]) + 3, false, false));
+	}
+}
+
 TEST(redact_texts)
 {
 	static const struct redact_case cases[] = {
