@@ -7,21 +7,26 @@
 
 #define DENSE_STATES_MAX 8192		/* of the finished automaton */
 #define DENSE_RAW_MAX	(4 * DENSE_STATES_MAX)	/* while it is being made */
-#define SPARSE_RAW_MAX	(1u << 19)
+#define SPARSE_RAW_MAX	(1u << 20)
+#define RAW_WORK_MAX	(1u << 22)	/* positions looked at while either is being made: bounds the time that a policy can cost */
 #define IMAGE_WORDS_MAX	(1u << 21)	/* 8 MiB: half of what a host has for all its policies */
 #define NET_BITS_MAX	20		/* the kernel halves a table at most so often */
 #define CELL_NONE	((uint16_t)RULE_NONE)
 
 /* ---- intern.c: byte strings to numbers 0, 1, 2, ... in the order of their first coming ---- */
+struct intern_entry {
+	size_t at;
+	uint32_t len, hash;
+};
+struct intern_slot {
+	uint32_t hash, entry;	/* entry + 1; 0: free. The hash is here too, so that a look in vain touches nothing else */
+};
 struct intern {
 	char *bytes;
 	size_t used, cap;
-	struct intern_entry {
-		size_t at;
-		uint32_t len, hash;
-	} *entries;
+	struct intern_entry *entries;
 	size_t count;
-	uint32_t *slots;	/* entry + 1, open addressing */
+	struct intern_slot *slots;	/* open addressing */
 	size_t slot_count;
 };
 int intern_add(struct intern *t, const void *key, size_t len, uint32_t *index);
@@ -66,10 +71,11 @@ enum depth { SHALLOW, DEEP };
 enum depth rule_depth(const struct rule *rule, const struct pattern *pattern);	/* pattern NULL: of the whole rule */
 
 /* States {edges, fall, row}, then the edge area that they share; bases are of entries. */
+struct sparse_state {
+	uint32_t base, fall, row;
+};
 struct sparse_image {
-	struct sparse_state {
-		uint32_t base, fall, row;
-	} *states;
+	struct sparse_state *states;
 	size_t state_count;
 	uint32_t start;
 	uint32_t *check, *next;	/* check 0xffffffff: a free entry */

@@ -17,14 +17,14 @@ struct dfa {
 	const struct nfa *n;
 	struct dfa_result *out;
 	struct intern states;		/* {below, elements...}, elements sorted */
-	struct byte_set *set_classes;	/* of each byte set: the classes in it, as bits */
-	int *set_class;			/* of each byte set: its only class, or -1 */
-	uint32_t slash_class;
+	struct byte_classes classes;
 	struct list now;		/* the state that is being left */
 	struct list common, slash, by_class[256];	/* where its bytes lead; by_class: beyond common */
 	struct list touched;		/* classes whose by_class is not empty */
 	struct list set;		/* the state that is being made */
 	uint32_t *mark, mark_now;	/* element -> the last set that took it */
+	size_t work;			/* elements taken so far, again ones too */
+	struct list sinks;		/* by row of `below`: the state that nothing leaves + 1; most bytes of a literal path lead there */
 	struct group_state *groups;
 };
 
@@ -65,66 +65,12 @@ static void dfa_done(struct dfa *f)
 	list_done(&f->slash);
 	list_done(&f->set);
 	list_done(&f->touched);
+	list_done(&f->sinks);
 	for (int i = 0; i < 256; i++)
 		list_done(&f->by_class[i]);
-	free(f->set_classes);
-	free(f->set_class);
+	byte_classes_done(&f->classes);
 	free(f->mark);
 	free(f->groups);
-}
-
-/* ---- bytes that no pattern tells apart are one class ---- */
-
-static void classes_refine(struct dfa_result *out, const struct byte_set *set)
-{
-	int fresh[512];
-	uint32_t count = 0;
-
-	memset(fresh, -1, sizeof(fresh));
-	for (int byte = 0; byte < 256; byte++) {
-		int *number = &fresh[out->class_of[byte] << 1 | set_contains(set, byte)];
-
-		if (*number < 0)
-			*number = count++;
-		out->class_of[byte] = *number;
-	}
-	out->class_count = count;
-}
-
-static void set_classes_find(struct dfa *f, uint32_t number, const struct byte_set *set)
-{
-	int count = 0;
-
-	for (int byte = 0; byte < 256; byte++) {
-		uint8_t class = f->out->class_of[byte];
-
-		if (!set_contains(set, byte) || set_contains(&f->set_classes[number], class))
-			continue;
-		f->set_classes[number].bits[class >> 6] |= 1ull << (class & 63);
-		f->set_class[number] = count++ ? -1 : class;
-	}
-}
-
-static bool classes_build(struct dfa *f)
-{
-	const struct intern *sets = &f->n->sets;
-	struct byte_set set;
-
-	f->set_classes = calloc(sets->count, sizeof(*f->set_classes));
-	f->set_class = calloc(sets->count, sizeof(*f->set_class));
-	if (!f->set_classes || !f->set_class)
-		return compile_fail(f->c, -ENOMEM);
-	for (uint32_t i = 0; i < sets->count; i++) {
-		memcpy(&set, intern_get(sets, i, NULL), sizeof(set));
-		classes_refine(f->out, &set);
-	}
-	for (uint32_t i = 0; i < sets->count; i++) {
-		memcpy(&set, intern_get(sets, i, NULL), sizeof(set));
-		f->set_class[i] = -1;
-		set_classes_find(f, i, &set);
-	}
-	f->slash_class = f->out->class_of['/'];
-	return true;
 }
 
 /* ---- making a state ---- */
@@ -147,6 +93,7 @@ static bool is_complete(const struct dfa *f, uint32_t element)
 
 static void set_take(struct dfa *f, uint32_t element)
 {
+	f->work++;
 	if (f->mark[element] == f->mark_now)
 		return;
 	f->mark[element] = f->mark_now;
@@ -282,7 +229,7 @@ static uint32_t set_settle(struct dfa *f, uint32_t below)
 			f->set.items[kept++] = f->set.items[i];
 	}
 	f->set.count = kept;
-	if (kept)
+	if (kept > 1)
 		qsort(f->set.items, kept, sizeof(uint32_t), element_order);
 	list_add(f->c, &f->set, below);	/* last, so that the elements need not move */
 	if (f->c->err || intern_add(&f->states, f->set.items, f->set.count * sizeof(uint32_t), &state)) {
@@ -301,8 +248,23 @@ static void set_begin(struct dfa *f)
 	f->set.count = 0;
 }
 
+static uint32_t sink_make(struct dfa *f, uint32_t below)
+{
+	while (f->sinks.count <= below) {
+		if (!list_add(f->c, &f->sinks, 0))
+			return 0;
+	}
+	if (!f->sinks.items[below]) {
+		set_begin(f);
+		f->sinks.items[below] = set_settle(f, below) + 1;
+	}
+	return f->sinks.items[below] - 1;
+}
+
 static uint32_t set_make(struct dfa *f, const struct list *a, const struct list *b, uint32_t below)
 {
+	if (!a->count && (!b || !b->count))
+		return sink_make(f, below);
 	set_begin(f);
 	for (size_t i = 0; i < a->count; i++)
 		set_take(f, a->items[i]);
@@ -315,9 +277,9 @@ static uint32_t set_make(struct dfa *f, const struct list *a, const struct list 
 
 static void class_leave(struct dfa *f, uint32_t class, uint32_t element)
 {
-	struct list *to = class == f->slash_class ? &f->slash : &f->by_class[class];
+	struct list *to = class == f->classes.slash ? &f->slash : &f->by_class[class];
 
-	if (class != f->slash_class && !to->count)
+	if (class != f->classes.slash && !to->count)
 		list_add(f->c, &f->touched, class);
 	list_add(f->c, to, element);
 }
@@ -332,12 +294,12 @@ static void children_leave(struct dfa *f, const struct position *at)
 			continue;	/* in the set already */
 		if (to->set == f->n->set_not_slash) {
 			list_add(f->c, &f->common, element);
-		} else if (f->set_class[to->set] >= 0) {
-			class_leave(f, f->set_class[to->set], element);
+		} else if (f->classes.only[to->set] >= 0) {
+			class_leave(f, f->classes.only[to->set], element);
 		} else {
-			for (uint32_t class = 0; class < f->out->class_count; class++) {
-				if (set_contains(&f->set_classes[to->set], class))
-					class_leave(f, class, element);
+			for (uint32_t k = 0; k < f->classes.count; k++) {
+				if (set_contains(&f->classes.of_set[to->set], k))
+					class_leave(f, k, element);
 			}
 		}
 	}
@@ -422,7 +384,7 @@ static void state_leave(struct dfa *f, uint32_t state)
 	f->out->states[state].fall = to;
 	f->out->states[state].edges = f->out->edge_count;
 	to = set_make(f, &f->slash, NULL, slash_below);
-	edge_add(f, state, f->slash_class, to);
+	edge_add(f, state, f->classes.slash, to);
 	for (size_t i = 0; i < f->touched.count && !f->c->err; i++) {
 		to = set_make(f, &f->common, &f->by_class[f->touched.items[i]], below);
 		edge_add(f, state, f->touched.items[i], to);
@@ -448,11 +410,13 @@ bool dfa_build(struct compiler *c, const struct nfa *n, size_t state_limit, stru
 	f.groups = calloc(n->group_count, sizeof(*f.groups));
 	if (!f.mark || !f.groups)
 		return compile_fail(c, -ENOMEM);
-	if (!classes_build(&f))
+	if (!byte_classes_find(c, n, &f.classes))
 		return false;
+	memcpy(out->class_of, f.classes.of_byte, sizeof(out->class_of));
+	out->class_count = f.classes.count;
 	start_make(&f);
 	for (uint32_t i = 0; i < f.states.count && !c->err; i++) {
-		if (f.states.count > state_limit) {
+		if (f.states.count > state_limit || f.work > RAW_WORK_MAX) {
 			out->too_big = true;
 			return true;
 		}

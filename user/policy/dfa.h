@@ -12,6 +12,16 @@ struct list {
 void list_done(struct list *l);
 bool list_add(struct compiler *c, struct list *l, uint32_t item);
 
+/* byte_class.c: bytes that no pattern tells apart are one class. */
+struct byte_classes {
+	uint8_t of_byte[256];
+	uint32_t count, slash;
+	struct byte_set *of_set;	/* of each byte set of the positions: the classes in it, as bits */
+	int *only;			/* of each byte set: its only class, or -1 */
+};
+bool byte_classes_find(struct compiler *c, const struct nfa *n, struct byte_classes *out);
+void byte_classes_done(struct byte_classes *k);
+
 /* A state's bytes lead to `fall`, except those of the classes of its edges. State 0 is the start. */
 struct dfa_edge {
 	uint32_t class, to;
@@ -28,8 +38,9 @@ struct dfa_result {
 	size_t edge_count;
 	bool too_big;		/* more states than allowed: the rest is not filled */
 };
-/* Numbers of the rules with patterns of this depth, presets first, in the order of the text. */
+/* Numbers of the rules with patterns of this depth: literal ones, presets, ours in the order of the text. */
 bool rules_of_depth(struct compiler *c, enum depth depth, struct list *out);
+size_t literal_rules(const struct compiler *c, const struct list *rules);	/* how many of them come first */
 bool dfa_build(struct compiler *c, const struct nfa *n, size_t state_limit, struct dfa_result *out);
 void dfa_result_done(struct dfa_result *r);
 

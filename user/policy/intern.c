@@ -21,16 +21,16 @@ static uint32_t bytes_hash(const void *key, size_t len)
 static int slots_grow(struct intern *t)
 {
 	size_t count = t->slot_count ? t->slot_count * 2 : 64;
-	uint32_t *slots = calloc(count, sizeof(*slots));
+	struct intern_slot *slots = calloc(count, sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->count; i++) {
 		size_t at = t->entries[i].hash & (count - 1);
 
-		while (slots[at])
+		while (slots[at].entry)
 			at = (at + 1) & (count - 1);
-		slots[at] = i + 1;
+		slots[at] = (struct intern_slot){ t->entries[i].hash, i + 1 };
 	}
 	free(t->slots);
 	t->slots = slots;
@@ -69,11 +69,11 @@ int intern_add(struct intern *t, const void *key, size_t len, uint32_t *index)
 
 	if (t->count * 2 >= t->slot_count && slots_grow(t))
 		return -ENOMEM;
-	for (at = hash & (t->slot_count - 1); t->slots[at]; at = (at + 1) & (t->slot_count - 1)) {
-		const struct intern_entry *e = &t->entries[t->slots[at] - 1];
+	for (at = hash & (t->slot_count - 1); t->slots[at].entry; at = (at + 1) & (t->slot_count - 1)) {
+		const struct intern_entry *e = &t->entries[t->slots[at].entry - 1];
 
-		if (e->hash == hash && e->len == len && !memcmp(t->bytes + e->at, key, len)) {
-			*index = t->slots[at] - 1;
+		if (t->slots[at].hash == hash && e->len == len && !memcmp(t->bytes + e->at, key, len)) {
+			*index = t->slots[at].entry - 1;
 			return 0;
 		}
 	}
@@ -84,7 +84,7 @@ int intern_add(struct intern *t, const void *key, size_t len, uint32_t *index)
 	t->entries[t->count] = (struct intern_entry){ .at = t->used, .len = len, .hash = hash };
 	t->used += len;
 	*index = t->count++;
-	t->slots[at] = t->count;
+	t->slots[at] = (struct intern_slot){ hash, t->count };
 	return 0;
 }
 

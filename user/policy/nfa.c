@@ -3,7 +3,7 @@
 #include "policy/nfa.h"
 
 #define SHARED_ROOT 1u
-#define POSITIONS_MAX (1u << 20)
+#define POSITIONS_MAX (1u << 19)	/* more would not fit an image either */
 
 void nfa_done(struct nfa *n)
 {
@@ -87,8 +87,8 @@ static bool position_new(struct compiler *c, struct nfa *n, const struct positio
 	struct position *grown;
 
 	if (n->position_count >= POSITIONS_MAX)
-		return compile_too_big(c, n->rule, "with this rule the paths have more than %u distinct beginnings: use fewer or shorter rules",
-				       POSITIONS_MAX);
+		return compile_too_big(c, n->rule, "with this rule the paths are too long all together (more than %u bytes of distinct beginnings): "
+				       "use fewer or shorter rules", POSITIONS_MAX);
 	if (n->position_count == n->position_cap) {
 		grown = reallocarray(n->positions, cap, sizeof(*grown));
 		if (!grown)

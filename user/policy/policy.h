@@ -34,7 +34,8 @@ struct policy_source {
 	size_t len;
 	const struct policy_param *params;
 	size_t param_count;
-	const char *const *own_paths;	/* more places of Bailiff's own (moved directories), refused like the built-in ones; NULL-terminated, may be NULL */
+	/* More places of Bailiff's own (moved directories), refused like the built-in ones; NULL-terminated, may be NULL. */
+	const char *const *own_paths;
 };
 
 /* Parse and check. 0 and *out, or -EINVAL with diags->errors > 0 (warnings may come with success). */
@@ -53,7 +54,8 @@ struct policy_rule_info {
 	bool deny;
 };
 size_t policy_rule_count(const struct policy *p);	/* numbers 0..count-1, in byte order of ids */
-int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out);	/* also RULE_BUILTIN(x), whose file is "built-in"; -ENOENT, also for RULE_NONE */
+/* Also RULE_BUILTIN(x), whose file is "built-in". -ENOENT; also for RULE_NONE. */
+int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out);
 
 const char *policy_name(const struct policy *p);
 const char *policy_owner(const struct policy *p);
@@ -112,7 +114,7 @@ struct policy_explanation {
 	bool has_rule, has_nearest;
 	struct policy_rule_info rule;		/* that decided; a builtin has no line */
 	struct policy_rule_info nearest;	/* refused: the allow that comes closest */
-	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol", "address"; "nothing": a deny wins over it */
+	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol"; "nothing": a deny wins over it */
 };
 int policy_explain(const struct policy *p, const struct policy_action *a, struct policy_explanation *out);
 

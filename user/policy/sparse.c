@@ -21,6 +21,9 @@ void sparse_image_done(struct sparse_image *t)
 #define TARGET_SELF  (UINT32_MAX - 2)	/* in a signature: back to the state itself */
 #define SIGNATURE_OWN (UINT32_MAX - 3)	/* a signature that no other state has */
 
+struct frame {
+	uint32_t state, next;	/* next: the successor to look at; 0 is the fall */
+};
 struct merger {
 	struct compiler *c;
 	const struct dfa_result *dfa;
@@ -28,9 +31,8 @@ struct merger {
 	uint32_t *number;	/* of each raw state */
 	struct list kept;	/* number -> the raw state that stands for it */
 	struct list signature;
-	struct frame {
-		uint32_t state, next;	/* next: the successor to look at; 0 is the fall */
-	} *stack;
+	int first_byte[256], next_byte[256];	/* the bytes of a class, chained; -1 ends */
+	struct frame *stack;
 	size_t depth;
 };
 
@@ -123,10 +125,22 @@ static void states_number(struct merger *m)
 	}
 }
 
+static void bytes_chain(struct merger *m)
+{
+	memset(m->first_byte, -1, sizeof(m->first_byte));
+	for (int byte = 255; byte >= 0; byte--) {
+		uint8_t class = m->dfa->class_of[byte];
+
+		m->next_byte[byte] = m->first_byte[class];
+		m->first_byte[class] = byte;
+	}
+}
+
 static bool states_merge(struct merger *m)
 {
 	size_t n = m->dfa->state_count;
 
+	bytes_chain(m);
 	m->number = calloc(n, sizeof(*m->number));
 	m->stack = calloc(n + 1, sizeof(*m->stack));
 	if (!m->number || !m->stack)
@@ -151,22 +165,18 @@ static int order_dense(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* What leaves a kept state, by byte, in byte order. */
+/* What leaves a kept state, by byte. */
 static size_t bytes_of(const struct merger *m, uint32_t number, struct byte_edge out[256])
 {
 	const struct dfa_state *s = &m->dfa->states[m->kept.items[number]];
-	uint32_t by_class[256];
 	size_t count = 0;
 
-	for (uint32_t i = 0; i < m->dfa->class_count; i++)
-		by_class[i] = m->number[s->fall];
-	for (uint32_t i = 0; i < s->edge_count; i++)
-		by_class[m->dfa->edges[s->edges + i].class] = m->number[m->dfa->edges[s->edges + i].to];
-	for (uint32_t byte = 0; byte < 256 && s->edge_count; byte++) {
-		uint32_t to = by_class[m->dfa->class_of[byte]];
+	for (uint32_t i = 0; i < s->edge_count; i++) {
+		const struct dfa_edge *edge = &m->dfa->edges[s->edges + i];
+		int byte = m->first_byte[edge->class];
 
-		if (to != m->number[s->fall])
-			out[count++] = (struct byte_edge){ byte, to };
+		for (; m->number[edge->to] != m->number[s->fall] && byte >= 0; byte = m->next_byte[byte])
+			out[count++] = (struct byte_edge){ byte, m->number[edge->to] };
 	}
 	return count;
 }
@@ -221,7 +231,7 @@ static bool raw_make(struct compiler *c, const struct list *rules, size_t count,
 
 static bool blame(struct compiler *c, const struct list *rules)
 {
-	size_t low = 1, high = rules->count;
+	size_t low = literal_rules(c, rules) + 1, high = rules->count;
 
 	while (low < high) {
 		_cleanup_(dfa_result_done) struct dfa_result ignored = {};
@@ -235,8 +245,7 @@ static bool blame(struct compiler *c, const struct list *rules)
 			low = middle + 1;
 	}
 	return compile_too_big(c, c->p->rules[rules->items[low - 1]],
-			       "with this rule the paths need more than %u states (%zu rules stand before it): use fewer \"*\", or fewer rules",
-			       SPARSE_RAW_MAX, low - 1);
+			       "with this rule the paths make too large an automaton: use fewer \"*\" and \"?\", or fewer rules");
 }
 
 bool compile_sparse(struct compiler *c, struct sparse_image *out)
