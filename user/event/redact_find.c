@@ -125,7 +125,7 @@ static size_t skip_scheme(const struct scan *s, size_t i)
 	for (size_t k = 0; k < ARRAY_SIZE(schemes); k++) {
 		size_t n = strlen(schemes[k]);
 
-		if ((s->t[i] | 32) == schemes[k][0] && s->n - i > n && !strncasecmp(s->t + i, schemes[k], n))
+		if (s->n - i > n && (s->t[i] | 32) == schemes[k][0] && !strncasecmp(s->t + i, schemes[k], n))
 			return i + n;
 	}
 	return i;
