@@ -30,6 +30,9 @@
  */
 #define FMODE_NOACCOUNT 0x20000000
 
+#define FMODE_BACKING 0x2000000	/* since 6.5 (62d53c4a1dfe) */
+
+#define O_CREAT 0100
 #define O_TRUNC 01000
 #define O_TMPFILE_BIT 020000000
 #define FMODE_EXEC_FLAG 0x20	/* __FMODE_EXEC in f_flags: opened by execve, uselib or a script's interpreter */
@@ -53,10 +56,12 @@
 #define ATTR_MTIME 32
 
 #define PROC_SUPER_MAGIC 0x9fa0
+#define CGROUP_SUPER_MAGIC 0x27e0eb
 #define CGROUP2_SUPER_MAGIC 0x63677270
 #define BPF_FS_MAGIC 0xcafe4a11
 #define NSFS_MAGIC 0x6e736673
 #define ANON_INODE_FS_MAGIC 0x09041934
+#define PID_FS_MAGIC 0x50494446
 #define SOCKFS_MAGIC 0x534F434B
 
 #define CLONE_INTO_CGROUP 0x200000000ull
@@ -64,6 +69,9 @@
 #define PF_KTHREAD 0x00200000
 #define TS_COMPAT 0x0002	/* thread_info.status: the call came by the 32-bit table */
 #define CAP_OPT_NOAUDIT 2
+
+#define DCACHE_PAR_LOOKUP 0x10000000	/* nobody knows yet whether the name is there */
+#define SB_NOUSER 0x80000000	/* never mounted by a user: pipes, sockets, memfds */
 
 /* MNT_NS_INTERNAL: the namespace of mounts that only the kernel uses (fs/mount.h: ERR_PTR(-EINVAL)). */
 #define MNT_NS_INTERNAL ((__u64)-22)

@@ -42,6 +42,7 @@ int BPF_PROG(on_file_open, struct file *file, int prev)
 		return 0;
 	if (o.verbs & 1u << VERB_EXECUTE)
 		o.op = ACT_EXEC;
+	o.late = file->f_flags & O_CREAT;
 	o.mnt = file->f_path.mnt;
 	o.dentry = file->f_path.dentry;
 	return REFUSED(judge(&h, &o));
@@ -64,8 +65,10 @@ static __always_inline int judge_received(const struct here *h, struct file *fil
 			return 0;
 		if (name[1] == 's' && name[2] == 'i' && name[3] == 'g' && name[4] == 'n' && name[5] == 'a')
 			return 0;
-		return guard_refuse(h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, 0);
+		return guard_object(h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, 0);
 	}
+	if (magic == PID_FS_MAGIC)
+		return guard_object(h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, 0);	/* where pidfds live since 6.9 (cb12fd8e0dab) */
 	if (file->f_flags & O_PATH)
 		return 0;	/* whatever is done with it is judged then */
 	o.verbs = open_verbs(file->f_flags & ~(FMODE_EXEC_FLAG | O_TMPFILE_BIT | O_TRUNC), file->f_mode & ~FMODE_CREATED);
@@ -87,6 +90,23 @@ int BPF_PROG(on_file_receive, struct file *file, int prev)
 	return REFUSED(judge_received(&h, file));
 }
 
+/*
+ * The path that user space named. What overlayfs maps is a file of its own; it carries the outer path as f_path, or since 6.8 (def3ae83da02)
+ * beside it.
+ */
+static __always_inline void object_from_file(struct object *o, struct file *file)
+{
+	struct backing_file *backing = (void *)file;
+
+	if (bpf_core_field_exists(backing->user_path) && BPF_CORE_READ(file, f_mode) & FMODE_BACKING) {
+		o->mnt = BPF_CORE_READ(backing, user_path.mnt);
+		o->dentry = BPF_CORE_READ(backing, user_path.dentry);
+	} else {
+		o->mnt = BPF_CORE_READ(file, f_path.mnt);
+		o->dentry = BPF_CORE_READ(file, f_path.dentry);
+	}
+}
+
 static __always_inline int judge_mapped(struct file *file, enum operation op)
 {
 	struct here h;
@@ -94,8 +114,7 @@ static __always_inline int judge_mapped(struct file *file, enum operation op)
 
 	if (!sandbox_here(&h))
 		return 0;
-	o.mnt = file->f_path.mnt;
-	o.dentry = file->f_path.dentry;
+	object_from_file(&o, file);
 	return judge(&h, &o);
 }
 
@@ -123,19 +142,35 @@ int BPF_PROG(on_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot
 	return REFUSED(judge_mapped(file, ACT_PROTECT_EXEC));
 }
 
+/* Can nothing be created here, ever? The kernel then refuses by itself; O_CREAT of what is there (`> /proc/self/comm`) creates nothing. */
+static __always_inline bool never_creates(const struct path *dir)
+{
+	const struct inode_operations *op = BPF_CORE_READ(dir, dentry, d_inode, i_op);
+
+	return !BPF_CORE_READ(op, create) && !BPF_CORE_READ(op, atomic_open);
+}
+
 /* mknod, and open with O_CREAT of a new name. Device nodes would reach any device by a path of the agent's own. */
 SEC("lsm/path_mknod")
 int BPF_PROG(on_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int prev)
 {
 	umode_t kind = mode & S_IFMT;
 	struct here h;
+	struct object o = { .verbs = 1u << VERB_CREATE, .op = ACT_MKNOD, .dentry = dentry };
 
 	if (prev || !sandbox_here(&h))
 		return prev;
 	if ((kind == S_IFCHR && dev) || kind == S_IFBLK)
 		if (guard_refuse(&h, RULE_BUILTIN(CAPABILITY), ACT_MKNOD, dev))
 			return -EPERM;
-	return REFUSED(judge_name(dir, dentry, 1u << VERB_CREATE, !kind || kind == S_IFREG ? ACT_CREATE : ACT_MKNOD));
+	if (!kind || kind == S_IFREG) {
+		if (never_creates(dir) && !h.dead)
+			return 0;
+		o.op = ACT_CREATE;
+		o.early = BPF_CORE_READ(dentry, d_flags) & DCACHE_PAR_LOOKUP;
+	}
+	o.mnt = dir->mnt;
+	return REFUSED(judge(&h, &o));
 }
 
 SEC("lsm/path_mkdir")
@@ -244,7 +279,7 @@ struct naming {
 
 static __always_inline enum name_verdict judge_naming_in(const struct here *h, const struct naming *n, struct scratch *s, __u32 index)
 {
-	struct object o = { .dentry = n->new, .op = n->op };
+	struct object o = { .dentry = n->new, .op = n->op, .verbs = n->new_verbs };
 	bool directory = is_dir(n->old);
 
 	s->walks[0].proc_root = s->walks[1].proc_root = 0;
@@ -265,7 +300,6 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 		return refuse_name(h, s, index, n->op);
 	if (n->exchange && name_grants(s, index, h->slot, is_dir(n->new), 0))
 		return refuse_name(h, s, index, n->op);
-	o.verbs = n->new_verbs;
 	record_allowed(h, s, &o);
 	return NAME_FINE;
 }
@@ -273,13 +307,22 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 static __always_inline enum name_verdict judge_naming(const struct here *h, const struct naming *n)
 {
 	enum name_verdict v = NAME_REFUSED;
-	struct object o = { .dentry = n->new, .op = n->op };
+	struct object o = { .dentry = n->old, .op = n->op, .verbs = n->old_verbs | n->new_verbs };
 	struct scratch *s;
+	__u64 proc_root = 0;
 	__s32 index;
 
 	if (h->dead) {
 		dead_refuse(h, n->op);
 		return NAME_REFUSED;
+	}
+	switch (judge_special(h, &o, &proc_root)) {
+	case SPECIAL_REFUSE:
+		return NAME_REFUSED;
+	case SPECIAL_ALLOW:
+		return NAME_FINE;
+	case SPECIAL_NONE:
+		break;
 	}
 	index = scratch_claim();
 	if (index < 0)
@@ -383,6 +426,8 @@ static __always_inline int judge_dentry(struct dentry *dentry, enum operation op
 
 	if (!sandbox_here(&h) || credentials_lent())
 		return 0;
+	if (BPF_CORE_READ(dentry, d_sb, s_flags) & SB_NOUSER && !h.dead)
+		return judge_internal(&h, &o);
 	mount = mount_of(dentry);
 	if (!mount)
 		return refuse_unknown(&h, &o, REASON_DETACHED);

@@ -16,16 +16,34 @@ struct object {
 	struct dentry *dentry;
 	__u32 verbs;
 	enum operation op;
+	bool early;	/* a creation that is judged before it is known whether the name is there */
+	bool late;	/* an open that may be what such a creation became */
 };
 
 #define WRITES (1u << VERB_CHANGE | 1u << VERB_CREATE | 1u << VERB_REMOVE)
+
+/* The verb that stands for a mask where none was judged apart. */
+static __always_inline enum verb first_verb(__u32 verbs)
+{
+	enum verb verb = VERB_READ;
+
+#define X(v) \
+	if (verbs & 1u << (v)) { \
+		verb = v; \
+		goto found; \
+	}
+	EACH_PATH_VERB(X)
+#undef X
+found:
+	return verb;
+}
 
 /* Refuse for a path that cannot be told. */
 static __always_inline int refuse_unknown(const struct here *h, const struct object *o, __u32 why)
 {
 	struct report r;
 
-	report_init(&r, h, CLASS_FILES, VERB_READ, o->op);
+	report_init(&r, h, CLASS_FILES, first_verb(o->verbs), o->op);
 	r.rule = RULE_BUILTIN(PATH_UNKNOWN);
 	r.reason = why;
 	r.hash = (__u64)o->dentry;
@@ -57,20 +75,51 @@ static __always_inline __u32 proc_pid(struct dentry *dentry)
 	return BPF_CORE_READ(pi, pid, numbers[0].nr);
 }
 
+/* The guard's refusal of an object that a path leads to; the caller gets what any refused path gives. */
+static __always_inline int guard_object(const struct here *h, __u32 rule, enum operation op, __u64 arg)
+{
+	struct report r;
+
+	report_init(&r, h, CLASS_GUARD, VERB_CALL, op);
+	r.rule = rule;
+	r.arg = arg;
+	r.always = rule == RULE_BUILTIN(SELF);
+	return report_refusal(&r);
+}
+
+/* What /proc/<pid>/net holds belongs to no process by itself: the nearest parent that does decides. Deeper than this is only /proc/sys. */
+#define PROC_DEPTH 8
+
+static __always_inline __u32 proc_owner(struct dentry *dentry)
+{
+	struct dentry *parent;
+	__u32 pid, i;
+
+#pragma unroll
+	for (i = 0; i < PROC_DEPTH; i++) {
+		pid = proc_pid(dentry);
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (pid || parent == dentry)
+			return pid;
+		dentry = parent;
+	}
+	return 0;
+}
+
 enum special { SPECIAL_NONE, SPECIAL_ALLOW, SPECIAL_REFUSE };
 
 /* /proc/<pid>: members see members, outsiders are refused; writes go on to the policy as /proc/self. */
 static __always_inline enum special judge_proc(const struct here *h, const struct object *o, __u64 *proc_root)
 {
 	struct dentry *dentry = o->dentry;
-	__u32 pid = proc_pid(dentry);
+	__u32 pid = proc_owner(dentry);
 	__u64 *owner;
 
 	if (!pid)
 		return SPECIAL_NONE;
 	owner = bpf_map_lookup_elem(&member_pids, &pid);
 	if (!owner || *owner != h->sandbox)
-		return guard_refuse(h, RULE_BUILTIN(PROC), ACT_PROC, pid) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+		return guard_object(h, RULE_BUILTIN(PROC), ACT_PROC, pid) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
 	if (!(o->verbs & ~(1u << VERB_READ)))
 		return SPECIAL_ALLOW;
 	*proc_root = (__u64)BPF_CORE_READ(dentry, d_sb, s_root);
@@ -86,11 +135,11 @@ static __always_inline enum special judge_special(const struct here *h, const st
 	if (magic == PROC_SUPER_MAGIC)
 		return judge_proc(h, o, proc_root);
 	if (magic == BPF_FS_MAGIC)
-		return guard_refuse(h, RULE_BUILTIN(SELF), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
-	if (magic == CGROUP2_SUPER_MAGIC && o->verbs & WRITES)
-		return guard_refuse(h, RULE_BUILTIN(CGROUP), ACT_CGROUP, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+		return guard_object(h, RULE_BUILTIN(SELF), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+	if ((magic == CGROUP2_SUPER_MAGIC || magic == CGROUP_SUPER_MAGIC) && o->verbs & WRITES)
+		return guard_object(h, RULE_BUILTIN(CGROUP), ACT_CGROUP, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
 	if (magic == NSFS_MAGIC)
-		return guard_refuse(h, RULE_BUILTIN(NAMESPACE), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+		return guard_object(h, RULE_BUILTIN(NAMESPACE), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
 	return SPECIAL_NONE;
 }
 
@@ -127,6 +176,35 @@ static __always_inline void record_allowed(const struct here *h, struct scratch 
 	submit(&telemetry, f, sizeof(*f) + len, BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST);
 }
 
+/* Remember a creation that was refused too early to know what the call will do. */
+static __always_inline void creation_note(__u64 path)
+{
+	__u64 *note = bpf_task_storage_get(&creations, bpf_get_current_task_btf(), &path, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (note)
+		*note = path;
+}
+
+/* Was this very path refused to this task's same call? Asked once. */
+static __always_inline bool creation_noted(__u64 path)
+{
+	__u64 *note = bpf_task_storage_get(&creations, bpf_get_current_task_btf(), 0, 0);
+	bool same = note && *note == path;
+
+	if (note)
+		*note = 0;
+	return same;
+}
+
+static __always_inline int refuse_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index)
+{
+	if (o->late && creation_noted(s->walks[0].hash))
+		return h->stage != STAGE_OBSERVE || s->ruling.rule == RULE_BUILTIN(SELF);
+	if (o->early)
+		creation_note(s->walks[0].hash);
+	return refuse_path(h, s, index, o->op, 1);
+}
+
 static __always_inline int judge_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index)
 {
 	walk_from(&s->walks[0], o->mnt, o->dentry);
@@ -138,7 +216,7 @@ static __always_inline int judge_walked(const struct here *h, const struct objec
 	path_run(index, 0, h->slot);
 	decide_path(index, 0, h->slot, o->verbs);
 	if (s->ruling.refused)
-		return refuse_path(h, s, index, o->op, 1);
+		return refuse_walked(h, o, s, index);
 	record_allowed(h, s, o);
 	return 0;
 }

@@ -28,15 +28,22 @@ static __always_inline void member_enter(struct task_struct *task, struct member
 	members_add(m, 1);
 }
 
-static __always_inline void member_leave(struct task_struct *task, struct member *m)
+static __always_inline void member_leave(struct member *m)
 {
-	__u32 pid = task->pid;
-
 	if (!m->counted)
 		return;
 	m->counted = 0;
-	bpf_map_delete_elem(&member_pids, &pid);
 	members_add(m, -1);
+}
+
+/* The number is free only when the parent has seen the task die: until then its /proc stays a member's. */
+static __always_inline void member_forget(struct task_struct *task, const struct member *m)
+{
+	__u32 pid = task->pid;
+	__u64 *sandbox = bpf_map_lookup_elem(&member_pids, &pid);
+
+	if (sandbox && *sandbox == m->sandbox)
+		bpf_map_delete_elem(&member_pids, &pid);
 }
 
 /* A task that no fork labelled. It may run already: nothing here can refuse. */
@@ -176,11 +183,11 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	here_fill(&h, m);
 	if (!BPF_CORE_READ(task, signal, live.counter) && !(h.dead == B_ENDED + 1) && records(h.slot, RECORD_EXIT))
 		record_exit(task, &h);
-	member_leave(task, m);
+	member_leave(m);
 	return 0;
 }
 
-/* Labelled when it was dead already (a zombie that the engine was still told to start): it leaves when its parent has seen it. */
+/* Its parent has seen it die. Who was labelled when it was dead already (a zombie that the engine was told to start) leaves only now. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)
 {
@@ -189,8 +196,10 @@ int BPF_PROG(on_free, struct task_struct *task)
 	if (!task->bpf_storage)
 		return 0;
 	m = bpf_task_storage_get(&members, task, 0, 0);
-	if (m)
-		member_leave(task, m);
+	if (m) {
+		member_leave(m);
+		member_forget(task, m);
+	}
 	return 0;
 }
 
