@@ -125,7 +125,8 @@ static int tell_count(void *ctx, uint32_t rule, const struct ledger_row *row)
 		.generation = t->generation->number, .counts = &count, .count_count = 1 };
 	uint64_t counted = row->counted.refused + row->counted.would, covered = row->covered.refused + row->covered.would;
 
-	n.count = counted > covered ? counted - covered : 0;	/* how many have no event of their own */
+	if (!t->generation->ledger.inherited)
+		n.count = counted > covered ? counted - covered : 0;	/* how many have no event of their own */
 	return spine_notice(&t->engine->spine, &n);
 }
 

@@ -24,7 +24,7 @@ static struct kernel_sandbox *row_of(struct adoption *a, uint64_t kernel_id)
 }
 
 /* Policies as far as they can be had back; a number that the kernel never reached was never in force. */
-static void revive_policies(struct session *s, uint32_t in_force)
+static void revive_policies(struct engine *e, struct session *s, uint32_t in_force)
 {
 	while (s->generation && s->generation->number > in_force && s->generation->older) {
 		struct session_generation *g = s->generation;
@@ -33,8 +33,9 @@ static void revive_policies(struct session *s, uint32_t in_force)
 		session_generation_free(g);
 	}
 	for (struct session_generation *g = s->generation; g; g = g->older) {
-		int err = generation_revive(g);
+		int err = generation_revive(g, (const char *const *)e->own);
 
+		g->ledger.inherited = true;
 		if (err)
 			log_warn(err, "sandbox %s: policy generation %u cannot be had back; its rules have numbers only", s->id, g->number);
 	}
@@ -45,7 +46,7 @@ static void take_over(struct adoption *a, struct session *s, struct kernel_sandb
 {
 	struct engine *e = a->engine;
 
-	revive_policies(s, row->generation);
+	revive_policies(e, s, row->generation);
 	s->cgroup_id = row->cgroup_id;
 	s->deadline_ns = row->deadline_ns;
 	if (row->state == SANDBOX_ENDING)
@@ -67,7 +68,7 @@ static int reopen(struct engine *e, struct session *s)
 	uint64_t id;
 	int err;
 
-	revive_policies(s, UINT32_MAX);
+	revive_policies(e, s, UINT32_MAX);
 	if (!s->generation->policy || cgroup_id_of(e->cgroups, s->id, 0, &s->cgroup_id))
 		return -ENOENT;
 	err = policy_compile(s->generation->policy, &img, &diags);

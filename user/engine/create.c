@@ -28,7 +28,7 @@ static bool flag(const struct kv *m, const char *key)
 	return v && !strcmp(v, "1");
 }
 
-static int read_policy(const struct kv *m, struct ask *a, char why[ENGINE_WHY])
+static int read_policy(const struct engine *e, const struct kv *m, struct ask *a, char why[ENGINE_WHY])
 {
 	const struct kv_pair *text = kv_find(m, "policy", NULL);
 	const char *file = kv_get(m, "policy_file");
@@ -41,7 +41,8 @@ static int read_policy(const struct kv *m, struct ask *a, char why[ENGINE_WHY])
 		snprintf(why, ENGINE_WHY, "the policy is longer than %u bytes", POLICY_BYTES);
 		return -E2BIG;
 	}
-	a->policy = (struct generation_ask){ .text = text->value, .len = text->value_len, .file = file ? file : "policy", .params = a->params };
+	a->policy = (struct generation_ask){ .text = text->value, .len = text->value_len, .file = file ? file : "policy", .params = a->params,
+		.own = (const char *const *)e->own };
 	for (const struct kv_pair *p = kv_find(m, "param", NULL); p; p = kv_find(m, "param", p)) {
 		if (a->policy.param_count == PARAMS_MAX || !strchr(p->value, '=') || strlen(p->value) != p->value_len) {
 			snprintf(why, ENGINE_WHY, "a parameter is name=value, and there are at most %d", PARAMS_MAX);
@@ -83,10 +84,10 @@ static int read_name(const char *name, const char **out, char why[ENGINE_WHY])
 	return 0;
 }
 
-static int read_ask(const struct kv *m, struct ask *a, char why[ENGINE_WHY])
+static int read_ask(const struct engine *e, const struct kv *m, struct ask *a, char why[ENGINE_WHY])
 {
 	uint64_t ms = 0;
-	int err = read_policy(m, a, why);
+	int err = read_policy(e, m, a, why);
 
 	if (!err)
 		err = read_stage(m, &a->stage, why);
@@ -254,8 +255,13 @@ static int make(struct engine *e, const struct ask *a, struct server_request *q,
 	_cleanup_(policy_image_done) struct policy_image img = { 0 };
 	struct session_generation *g;
 	struct session *s;
-	int err = generation_build(&a->policy, &g, &img, diags);
+	int err;
 
+	if (registry_living(e->sessions) >= ENGINE_SANDBOXES_MAX) {
+		snprintf(why, ENGINE_WHY, "%d sandboxes live on this host already", ENGINE_SANDBOXES_MAX);
+		return -EAGAIN;
+	}
+	err = generation_build(&a->policy, &g, &img, diags);
 	if (err) {
 		snprintf(why, ENGINE_WHY, "the policy is refused");
 		return err;
@@ -296,7 +302,7 @@ void op_create(struct engine *e, struct server_request *q)
 	struct ask ask = { 0 };
 	struct session *s;
 	char why[ENGINE_WHY] = "", actor[64];
-	int err = read_ask(&q->message.kv, &ask, why);
+	int err = read_ask(e, &q->message.kv, &ask, why);
 
 	if (!err)
 		err = make(e, &ask, q, &diags, &s, why);
@@ -366,7 +372,7 @@ void op_reload(struct engine *e, struct server_request *q)
 
 	if (!s)
 		return;
-	err = read_policy(&q->message.kv, &ask, why);
+	err = read_policy(e, &q->message.kv, &ask, why);
 	if (!err && s->state != SESSION_LIVE) {
 		err = -ESRCH;
 		snprintf(why, ENGINE_WHY, "the sandbox has ended: %s", s->end_reason);

@@ -108,6 +108,7 @@ static void finish(struct engine *e, struct session *s)
 	s->ended_ms = clock_wall_ms();
 	e->busy_ms = clock_mono_ms();
 	answer_waiters(e, s, NULL);
+	session_shed(s);
 	registry_ended(e->sessions, s);
 }
 

@@ -217,6 +217,16 @@ static int open_spine(struct engine *e, struct journal_recovery *found, char why
 	return err;
 }
 
+/* Pins die with their mount, and a private mount namespace dies with its last process: enforcement would end with us. */
+static void check_mounts(void)
+{
+	char host[64] = "", ours[64] = "";
+	bool known = readlink("/proc/1/ns/mnt", host, sizeof(host) - 1) > 0 && readlink("/proc/self/ns/mnt", ours, sizeof(ours) - 1) > 0;
+
+	if (known && strcmp(host, ours))
+		log_warn(0, "the engine runs in a mount namespace of its own: enforcement ends when that does");
+}
+
 static int open_kernel(struct engine *e, char why[ENGINE_WHY])
 {
 	struct kernel_options o = { .pin_dir = e->settings->pin_dir, .decision_ring_bytes = e->settings->decision_ring_bytes,
@@ -224,6 +234,7 @@ static int open_kernel(struct engine *e, char why[ENGINE_WHY])
 	char text[256] = "";
 	int err;
 
+	check_mounts();
 	e->enforcing = kernel_can_enforce();
 	o.observe_only = !e->enforcing;
 	err = kernel_open(&o, &e->kernel, &e->adoption, text);
@@ -241,6 +252,7 @@ static void tell_start(struct engine *e, const struct journal_recovery *found)
 	if (found->unclean)
 		(void)spine_notice(&e->spine, &recovery);
 	(void)spine_notice(&e->spine, &start);
+	coverage_notice(e, NULL);
 }
 
 /* Where the numbers go on: after a crash the journal says it, and what was drained and never written becomes a gap. */
@@ -300,7 +312,9 @@ static int open_all(struct engine *e, char why[ENGINE_WHY])
 	kernel_beat(e->kernel);
 	resume(e, &found);
 	tell_start(e, &found);
-	err = adopt_all(e);
+	err = own_find(e);
+	if (!err)
+		err = adopt_all(e);
 	if (!err)
 		err = open_sources(e);
 	if (err) {
@@ -384,6 +398,7 @@ void engine_close(struct engine *e)
 	cgroups_close(e->cgroups);
 	if (e->state_dir >= 0)
 		close(e->state_dir);
+	own_free(e);
 	buf_done(&e->floor[0]);
 	buf_done(&e->floor[1]);
 	free(e);

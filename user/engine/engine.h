@@ -22,6 +22,8 @@
 #define ENGINE_COUNT_MS		5000
 #define ENGINE_HEARTBEAT_MS	10000	/* with sandboxes */
 #define ENGINE_IDLE_BEAT_MS	60000	/* without */
+#define ENGINE_OWN_MAX		(8 + SETTINGS_SINKS_MAX)
+#define ENGINE_SANDBOXES_MAX	4000	/* living ones; below MAX_SANDBOXES, and a list of them fits in one reply */
 #define ENGINE_STUCK_MS		10000	/* an end that takes longer is told to who waits for it */
 
 struct sinks;
@@ -35,6 +37,7 @@ struct engine_waiter {
 
 struct engine {
 	const struct settings *settings;
+	char *own[ENGINE_OWN_MAX + 1];	/* places that every policy closes, as the kernel will see them; NULL behind the last */
 	bool on_demand;
 	char host[256], boot_id[BOOT_ID_CHARS + 1];
 	char control[256];
@@ -61,7 +64,6 @@ struct engine {
 	uint64_t busy_ms;		/* monotonic: when there was last a sandbox or a request */
 	uint64_t beat_ms, counted_ms;	/* monotonic: last heartbeat and reconciliation */
 	bool leave;			/* idle long enough, or told to stop */
-	char name[64];			/* of a label's value while an event is made */
 };
 
 /* Fails with a sentence in why. On success the engine serves as soon as engine_run is called. */
@@ -69,6 +71,10 @@ int engine_open(const struct settings *s, bool on_demand, struct engine **out, c
 int engine_run(struct engine *e);
 void engine_close(struct engine *e);	/* what is pinned stays in force */
 void engine_stop(struct engine *e);
+
+/* ---- own.c ---- */
+int own_find(struct engine *e);		/* after all of them were made */
+void own_free(struct engine *e);
 
 /* ---- lookup.c ---- */
 void lookup_source(struct engine *e, struct event_source *out);
@@ -87,11 +93,12 @@ struct generation_ask {
 	size_t len;
 	char *const *params;		/* "k=v" */
 	size_t param_count;
+	const char *const *own;		/* places of ours, NULL behind the last */
 };
 /* Load and compile. -EINVAL with diags; with img the image too, which the caller frees. */
 int generation_build(const struct generation_ask *ask, struct session_generation **out, struct policy_image *img, struct diags *diags);
 /* A generation read back from a file gets its policy again. -EBADMSG: it does not have the digest that was published. */
-int generation_revive(struct session_generation *g);
+int generation_revive(struct session_generation *g, const char *const *own);
 void generation_diags(struct buf *reply, const struct diags *d);	/* one `diag` pair each */
 
 /* ---- start.c: a command comes in ---- */

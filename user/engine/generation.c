@@ -29,11 +29,12 @@ static int copy_text(struct session_generation *g, const struct generation_ask *
 }
 
 /* The policy room takes names and values apart; we keep "k=v". */
-static int load(struct session_generation *g, struct diags *diags)
+static int load(struct session_generation *g, const char *const *own, struct diags *diags)
 {
 	_free_ struct policy_param *params = calloc(g->param_count + 1, sizeof(*params));
 	_free_ char *names = NULL;
-	struct policy_source src = { .text = g->text, .len = g->text_len, .file = g->file, .params = params, .param_count = g->param_count };
+	struct policy_source src = { .text = g->text, .len = g->text_len, .file = g->file, .params = params, .param_count = g->param_count,
+		.own_paths = own };
 	size_t room = 1;
 	char *at;
 
@@ -61,7 +62,7 @@ static int fill(struct session_generation *g, const struct generation_ask *ask, 
 	int err = copy_text(g, ask);
 
 	if (!err)
-		err = load(g, diags);
+		err = load(g, ask->own, diags);
 	if (err)
 		return err;
 	g->digest = strdup(policy_digest(g->policy));
@@ -87,10 +88,10 @@ int generation_build(const struct generation_ask *ask, struct session_generation
 	return 0;
 }
 
-int generation_revive(struct session_generation *g)
+int generation_revive(struct session_generation *g, const char *const *own)
 {
 	struct diags diags = { 0 };
-	int err = load(g, &diags);
+	int err = load(g, own, &diags);
 
 	diags_done(&diags);
 	if (err)

@@ -161,6 +161,7 @@ static int may_start(const struct session *s, char why[200])
 int start_command(struct engine *e, struct session *s, struct start_ask *ask, uint32_t *number, char why[200])
 {
 	struct session_command *c;
+	bool was_started = s->started;
 	int err = may_start(s, why);
 
 	if (!err)
@@ -174,18 +175,18 @@ int start_command(struct engine *e, struct session *s, struct start_ask *ask, ui
 	err = session_command_add(s, &ask->command, &c);
 	if (err)
 		return err;
+	s->started = true;	/* before it is written down: a successor must not take it for one that nobody ever used */
 	err = make_room(e, s, c, why);
 	if (!err)
 		err = take_in(e, s, c, ask->pid, ask->pidfd, why);
 	if (err) {
 		start_forget(e, s, c);
 		session_command_drop(s, c);
+		s->started = was_started;
 		return err;
 	}
-	s->started = true;
 	s->creator = 0;
 	*number = c->number;
 	tell_start(e, s, c, ask->actor);
-	flow_save(e, s);
 	return 0;
 }

@@ -24,6 +24,7 @@ struct ledger_row {
 struct ledger {
 	size_t nrules;			/* rows: the policy's rules, then the builtin ones */
 	struct ledger_row *rows;
+	bool inherited;			/* events of an earlier engine cover some of it: how many is not known here */
 };
 
 int ledger_init(struct ledger *l, size_t nrules);

@@ -101,6 +101,7 @@ void session_generation_add(struct session *s, struct session_generation *g);
 struct session_generation *session_generation_find(struct session *s, uint32_t number);
 void session_generation_free(struct session_generation *g);
 struct counter session_total(const struct session *s);	/* all generations */
+void session_shed(struct session *s);	/* it is over: keep what a summary needs and give the rest back */
 /* What is known of a command: args are cut to SESSION_ARGS_MAX, strings copied. */
 int session_command_add(struct session *s, const struct session_command *from, struct session_command **out);
 struct session_command *session_command_find(struct session *s, uint32_t number);

@@ -46,18 +46,7 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	while (s->generation) {
-		struct session_generation *g = s->generation;
-
-		s->generation = g->older;
-		session_generation_free(g);
-	}
-	while (s->commands) {
-		struct session_command *c = s->commands;
-
-		s->commands = c->older;
-		command_free(c);
-	}
+	session_shed(s);
 	if (s->while_fd >= 0)
 		close(s->while_fd);
 	free(s->user);
@@ -106,6 +95,23 @@ struct counter session_total(const struct session *s)
 	for (const struct session_generation *g = s->generation; g; g = g->older)
 		add_counter(&sum, ledger_total(&g->ledger));
 	return sum;
+}
+
+void session_shed(struct session *s)
+{
+	s->retired = session_total(s);
+	while (s->generation) {
+		struct session_generation *g = s->generation;
+
+		s->generation = g->older;
+		session_generation_free(g);
+	}
+	while (s->commands) {
+		struct session_command *c = s->commands;
+
+		s->commands = c->older;
+		command_free(c);
+	}
 }
 
 static int copy_string(const char *from, char **to)
