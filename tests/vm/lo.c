@@ -27,8 +27,8 @@ void lo_start(const uint16_t *ports, size_t count)
 		return;
 	up = true;
 	CHECK(count <= LO_SERVERS);
-	CHECK_EQ(system("for net in 10.0.0.0/8 169.254.0.0/16 192.168.0.0/16; do ip route add local $net dev lo; done;"
-			"ip -6 route add local fd00::/16 dev lo; echo 3 >/proc/sys/net/ipv4/tcp_fastopen"), 0);
+	CHECK_EQ(system("for net in 10.0.0.0/8 169.254.0.0/16 192.168.0.0/16; do ip route replace local $net dev lo; done;"
+			"ip -6 route replace local fd00::/16 dev lo; echo 3 >/proc/sys/net/ipv4/tcp_fastopen"), 0);
 	for (size_t i = 0; i < count; i++)
 		lo_servers[i] = (struct lo_server){ ports[i], server(ports[i], SOCK_STREAM), server(ports[i], SOCK_DGRAM) };
 }
