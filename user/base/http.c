@@ -283,6 +283,8 @@ static int perform(struct http *h, struct http_reply *r)
 	}
 	r->status = 0;
 	snprintf(r->error, sizeof(r->error), "%s", h->error[0] ? h->error : curl_easy_strerror(e));
+	if (e == CURLE_UNSUPPORTED_PROTOCOL && r->sent)
+		return -EPROTO;		/* it is the answer that is not HTTP */
 	return error_of(e);
 }
 
