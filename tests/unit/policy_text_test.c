@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names and forms of a policy: ids that stay, the canonical text, the digest, presets, explanations, a policy's own tests. */
+#include "base/file.h"
 #include "policy/policy.h"
 #include "policy_random.h"
 #include "test.h"
@@ -354,6 +355,34 @@ TEST(what_is_shown_names_every_rule_with_its_place)
 	CHECK_HAS(shown.data, "\nnetwork\n  connect         10.0.0.0/8 port 1-2,9 tcp\n                    net, p.yaml:6\n");
 	CHECK_HAS(shown.data, "always refused (guard.self)\n  everything      /sys/fs/bpf\n");
 	policy_free(p);
+}
+
+/* ---- the manual ---- */
+
+TEST(the_policies_of_the_manual_are_right_and_their_tests_hold)
+{
+	static const struct policy_param params[] = { { "workspace", "/srv/ws" }, { "db", "10.20.0.0/16" } };
+	static const char fence[] = "```yaml\n";
+	_free_ char *manual = NULL;
+	size_t len, count, found = 0;
+	struct policy *p;
+	char *at, *end;
+
+	CHECK_OK(file_slurp("docs/policy.md", 1u << 20, &manual, &len));
+	for (at = strstr(manual, fence); at; at = strstr(end + 1, fence)) {
+		struct diags d = {};
+
+		at += strlen(fence);
+		end = strstr(at, "```\n");
+		CHECK(end);
+		*end = '\0';
+		p = load(at, params, ARRAY_SIZE(params));
+		CHECK_OK(policy_tests_run(p, &d, &count));
+		policy_free(p);
+		diags_done(&d);
+		found++;
+	}
+	CHECK_EQ(found, 2);
 }
 
 TEST_MAIN()
