@@ -624,12 +624,14 @@ def signal_dispositions_and_mask_are_those_of_the_starter():
     def before():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
 
     code = ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"]
     with Host() as h:
         bare = subprocess.run(code, preexec_fn=before, stdout=subprocess.PIPE, check=True).stdout
         equal(h.sandbox(*code, preexec_fn=before).stdout, bare)
+        equal(h.sandbox("sh", "-c", "exit 9", preexec_fn=before).returncode, 9)
         equal(h.sandbox(*code).stdout, subprocess.run(code, stdout=subprocess.PIPE, check=True).stdout)
 
 

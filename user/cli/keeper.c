@@ -87,7 +87,7 @@ static void check(const struct keeper_pipes *p, enum keeper_step step, int err)
  * left after the byte is execvp().
  */
 __attribute__((noreturn)) static void command_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *p,
-						  const sigset_t *mask)
+						  const struct keeper_origin *origin)
 {
 	check(p, STEP_TERMINAL, setpgid(0, 0) || (io->slave >= 0 && tcsetpgrp(io->slave, getpid())) ? -errno : 0);
 	check(p, STEP_STREAMS, give_streams(io));
@@ -97,7 +97,9 @@ __attribute__((noreturn)) static void command_run(const struct launch *l, const 
 	tell(p, KEEPER_READY, 0, 0);
 	if (!wait_for_go(p))
 		_exit(CLI_NOT_STARTED);
-	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+	if (origin->child_ignored)
+		(void)signal(SIGCHLD, SIG_IGN);
+	(void)sigprocmask(SIG_SETMASK, &origin->mask, NULL);
 	execvp(l->argv[0], l->argv);
 	fail(p, STEP_EXEC, -errno);
 }
@@ -159,7 +161,8 @@ static void watch(pid_t pid, const struct keeper_pipes *p)
 	}
 }
 
-__attribute__((noreturn)) void keeper_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *p, const sigset_t *mask)
+__attribute__((noreturn)) void keeper_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *p,
+					  const struct keeper_origin *origin)
 {
 	pid_t pid;
 
@@ -169,7 +172,7 @@ __attribute__((noreturn)) void keeper_run(const struct launch *l, const struct s
 	if (pid < 0)
 		fail(p, STEP_FORK, -errno);
 	if (!pid)
-		command_run(l, io, p, mask);
+		command_run(l, io, p, origin);
 	let_go(p);
 	tell(p, KEEPER_PID, pid, 0);
 	(void)wait_for_go(p);	/* until then the number stays the command's, dead or alive */

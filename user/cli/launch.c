@@ -14,7 +14,7 @@
 struct running {
 	const struct launch *l;
 	struct streams io;
-	sigset_t mask;			/* as we were started with */
+	struct keeper_origin origin;
 	int signals, go, report, pidfd;
 	pid_t keeper, pid;
 	bool ready, ended;
@@ -71,8 +71,9 @@ static int open_signals(struct running *r)
 	sigfillset(&all);
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
 		sigdelset(&all, faults[i]);
-	if (sigprocmask(SIG_SETMASK, &all, &r->mask))
+	if (sigprocmask(SIG_SETMASK, &all, &r->origin.mask))
 		return -errno;
+	r->origin.child_ignored = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
 	r->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	return r->signals < 0 ? -errno : 0;
 }
@@ -162,7 +163,7 @@ static void keeper_process(struct running *r, int go, int report)
 	close(r->go);
 	close(r->report);
 	close(r->signals);
-	keeper_run(r->l, &r->io, &pipes, &r->mask);
+	keeper_run(r->l, &r->io, &pipes, &r->origin);
 }
 
 static int fork_keeper(struct running *r)

@@ -37,10 +37,16 @@ enum keeper_step { STEP_FORK, STEP_TERMINAL, STEP_STREAMS, STEP_LIMITS, STEP_FIL
 struct keeper_message {	/* small enough to be written at once */
 	int32_t kind, value, error;
 };
+/* How we were started, for the command to find. */
+struct keeper_origin {
+	sigset_t mask;
+	bool child_ignored;	/* SIGCHLD: while it is ignored, ends leave no status */
+};
 struct keeper_pipes {
 	int go;		/* to read: a byte each for keeper and command; its end means "give up", then "that was all" */
 	int report;	/* to write */
 };
-__attribute__((noreturn)) void keeper_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *pipes, const sigset_t *mask);
+__attribute__((noreturn)) void keeper_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *pipes,
+					  const struct keeper_origin *origin);
 
 #endif
