@@ -22,7 +22,7 @@ int policy_from_file(const char *file, const struct policy_options *o, struct po
 /* The same, with findings on stderr. */
 int policy_from_file_or_say(const char *file, const struct policy_options *o, struct policy **out);
 
-/* `policy digest`, which needs OpenSSL's digests: linked into the helper alone, as the row "policy" of its table. */
+/* `policy digest`, which needs OpenSSL's digests: linked into the helper alone. */
 int cmd_policy_digest(int argc, char **argv);
 
 #endif

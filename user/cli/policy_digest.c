@@ -38,11 +38,8 @@ int cmd_policy_digest(int argc, char **argv)
 	struct policy_options o = {};
 	_free_ char **rest = NULL;
 	size_t count;
-	int err, code = CLI_USAGE;
+	int err = cli_parse(&spec, argc, argv, &o, &rest, &count), code = CLI_USAGE;
 
-	if (argc < 2 || strcmp(argv[1], "digest"))
-		return log_err(0, "usage: %s", spec.usage), CLI_USAGE;
-	err = cli_parse(&spec, argc - 1, argv + 1, &o, &rest, &count);
 	if (err > 0)
 		code = CLI_OK;
 	else if (!err && count != 1)

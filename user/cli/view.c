@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bailiff-view: what `bailiff` leaves to a helper because it links more than a start of a sandbox should. `bailiff journal verify` and
- * `pubkey` arrive here as they were typed.
+ * bailiff-view: what `bailiff` leaves to a helper because it links more than a start of a sandbox should. `bailiff journal verify`,
+ * `journal pubkey` and `policy digest` arrive here as they were typed.
  */
 #include <stdio.h>
 #include <time.h>
@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/option.h"
+#include "cli/policy.h"
 #include "cli/where.h"
 #include "journal/journal.h"
 
@@ -205,6 +206,7 @@ static const struct {
 } commands[] = {
 	{ "journal", "verify", cmd_verify },
 	{ "journal", "pubkey", cmd_pubkey },
+	{ "policy", "digest", cmd_policy_digest },
 };
 
 int main(int argc, char **argv)
@@ -217,6 +219,6 @@ int main(int argc, char **argv)
 			return fflush(stdout) || ferror(stdout) ? CLI_NOT_STARTED : code;
 		}
 	}
-	log_err(0, "bailiff-view is run by bailiff: journal verify, journal pubkey");
+	log_err(0, "bailiff-view is run by bailiff: journal verify, journal pubkey, policy digest");
 	return CLI_USAGE;
 }
