@@ -9,6 +9,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpf
 prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
 unitdir ?= $(prefix)/lib/systemd/system
+mandir  ?= $(prefix)/share/man
 DESTDIR ?=
 # make V=1 shows the commands
 V       ?=
@@ -91,10 +92,11 @@ deps: ## install from Debian what building and testing need (as root)
 	scripts/deps build test
 
 install: all ## install into $(DESTDIR)$(prefix)
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(mandir)/man1
 	$(if $(BINS),install -m 755 $(BINS) $(DESTDIR)$(bindir))
 	sed 's,@bindir@,$(bindir),' integrations/systemd/bailiff.service >$(DESTDIR)$(unitdir)/bailiff.service
 	chmod 644 $(DESTDIR)$(unitdir)/bailiff.service
+	install -m 644 docs/man/*.1 $(DESTDIR)$(mandir)/man1
 
 # Sets up by itself: a second make, since what is missing may be what this one needs to build.
 test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itself up)

@@ -313,6 +313,20 @@ def help_is_there_for_every_command():
 
 
 @test
+def manual_has_every_command_and_option():
+    with open(os.path.join(HERE, "../../docs/man/bailiff.1"), encoding="utf-8") as f:
+        manual = f.read().replace("\\-", "-")
+    with Host() as h:
+        for name in [x.split()[0] for x in h.do("help").stdout.decode().splitlines() if x.startswith("  ")]:
+            check(f"bailiff {name}" in manual or f"\\fB{name}\\fR" in manual, name)
+            if name in ("policy", "journal", "help"):
+                continue
+            for word in h.do(name, "--help").stdout.decode().split("options:")[-1].split():
+                if word.startswith("--") and len(word) > 2:
+                    check(f"\\fB{word.rstrip(',')}\\fR" in manual, f"{name} {word}")
+
+
+@test
 def without_root_the_error_is_clear_and_125():
     with Host() as h:
         p = h.sandbox("true", user=65534, group=65534, extra_groups=[])
