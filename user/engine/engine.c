@@ -381,9 +381,9 @@ void engine_close(struct engine *e)
 		return;
 	server_close(e->server);
 	e->server = NULL;
-	sinks_close(e);
 	if (e->leave && e->kernel && e->spine.journal)
 		tell_stop(e);
+	sinks_close(e);		/* behind the last notice, which they are to deliver */
 	spine_close(&e->spine);
 	kernel_close(e->kernel);
 	while (e->waiters) {

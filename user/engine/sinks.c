@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "sink/sink.h"
 
+#define DRAIN_MS 3000
 #define NOTES_MAX 1024		/* a sink whose rejections find no room waits and tells them again */
 
 struct note {
@@ -162,12 +163,28 @@ int sinks_open(struct engine *e, char why[ENGINE_WHY])
 	return err;
 }
 
+/* What was recorded last should not wait for the next engine; a receiver that does not answer must not hold this one up. */
+static void deliver_rest(struct sinks *k)
+{
+	write_notes(k);
+	if (k->engine->spine.journal)
+		(void)journal_flush(k->engine->spine.journal);
+	for (size_t i = 0; i < k->count; i++) {
+		struct sink_status now;
+
+		sink_status(k->items[i], &now);
+		if (now.state != SINK_TROUBLED)
+			(void)sink_drain(k->items[i], DRAIN_MS);
+	}
+}
+
 void sinks_close(struct engine *e)
 {
 	struct sinks *k = e->sinks;
 
 	if (!k)
 		return;
+	deliver_rest(k);
 	for (size_t i = 0; i < k->count; i++)
 		sink_stop(k->items[i]);
 	write_notes(k);
