@@ -13,6 +13,7 @@
 #define ENOMEM 12
 #define EACCES 13
 #define EXDEV 18
+#define ESTALE 116
 
 #define AF_UNIX 1
 #define AF_INET 2
@@ -32,7 +33,6 @@
 
 #define FMODE_BACKING 0x2000000	/* since 6.5 (62d53c4a1dfe) */
 
-#define O_CREAT 0100
 #define O_TRUNC 01000
 #define O_TMPFILE_BIT 020000000
 #define FMODE_EXEC_FLAG 0x20	/* __FMODE_EXEC in f_flags: opened by execve, uselib or a script's interpreter */
@@ -63,6 +63,17 @@
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PID_FS_MAGIC 0x50494446
 #define SOCKFS_MAGIC 0x534F434B
+#define SYSFS_MAGIC 0x62656572
+#define DEBUGFS_MAGIC 0x64626720
+#define TRACEFS_MAGIC 0x74726163
+#define SECURITYFS_MAGIC 0x73636673
+#define CONFIGFS_MAGIC 0x62656570
+#define EFIVARFS_MAGIC 0xde5e81e4
+#define PSTOREFS_MAGIC 0x6165676c
+#define BINFMTFS_MAGIC 0x42494e4d
+#define FUSECTL_MAGIC 0x65735543
+#define SELINUX_MAGIC 0xf97cff8c
+#define SMACK_MAGIC 0x43415d53
 
 #define CLONE_INTO_CGROUP 0x200000000ull
 #define PF_IO_WORKER 0x00000010
@@ -70,6 +81,7 @@
 #define TS_COMPAT 0x0002	/* thread_info.status: the call came by the 32-bit table */
 #define CAP_OPT_NOAUDIT 2
 
+#define LOOKUP_REVAL 0x20
 #define DCACHE_PAR_LOOKUP 0x10000000	/* nobody knows yet whether the name is there */
 #define SB_NOUSER 0x80000000	/* never mounted by a user: pipes, sockets, memfds */
 

@@ -28,9 +28,9 @@ static __always_inline void head_fill(struct rec_head *head, __u16 type, __u16 r
 	head->generation = h->generation;
 	head->tgid = pids >> 32;
 	head->pid = pids;
-	head->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
-	head->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	head->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
+	head->parent_tgid = task->real_parent->tgid;
+	head->start_ns = task->group_leader->start_boottime;
+	head->parent_start_ns = task->real_parent->group_leader->start_boottime;
 	head->uid = ids;
 	head->gid = ids >> 32;
 	bpf_get_current_comm(head->comm, sizeof(head->comm));
@@ -121,7 +121,7 @@ static __always_inline __u64 fold_key(const struct report *r)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 h = mix(r->sandbox, (__u64)r->command << 32 | r->rule);
 
-	h = mix(h, (__u64)BPF_CORE_READ(task, mm, exe_file));
+	h = mix(h, (__u64)task->mm->exe_file);
 	h = mix(h, (__u64)r->operation << 32 | (__u32)r->verb << 8 | r->stage);
 	h = mix(h, r->hash);
 	h = mix(h, r->arg);

@@ -42,7 +42,6 @@ int BPF_PROG(on_file_open, struct file *file, int prev)
 		return 0;
 	if (o.verbs & 1u << VERB_EXECUTE)
 		o.op = ACT_EXEC;
-	o.late = file->f_flags & O_CREAT;
 	o.mnt = file->f_path.mnt;
 	o.dentry = file->f_path.dentry;
 	return REFUSED(judge(&h, &o));
@@ -150,6 +149,18 @@ static __always_inline bool never_creates(const struct path *dir)
 	return !BPF_CORE_READ(op, create) && !BPF_CORE_READ(op, atomic_open);
 }
 
+/*
+ * open(O_CREAT) asks for the creation before the file system has been asked whether the name is there: a refusal now could be of something that
+ * the call does not do. ESTALE makes do_filp_open() go on if the name is there, and else look again, by which time it is known, or is as well
+ * known as it will be.
+ */
+static __always_inline bool name_unknown(const struct dentry *dentry)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return BPF_CORE_READ(dentry, d_flags) & DCACHE_PAR_LOOKUP && task->nameidata && !(BPF_CORE_READ(task, nameidata, flags) & LOOKUP_REVAL);
+}
+
 /* mknod, and open with O_CREAT of a new name. Device nodes would reach any device by a path of the agent's own. */
 SEC("lsm/path_mknod")
 int BPF_PROG(on_path_mknod, const struct path *dir, struct dentry *dentry, umode_t mode, unsigned int dev, int prev)
@@ -157,6 +168,7 @@ int BPF_PROG(on_path_mknod, const struct path *dir, struct dentry *dentry, umode
 	umode_t kind = mode & S_IFMT;
 	struct here h;
 	struct object o = { .verbs = 1u << VERB_CREATE, .op = ACT_MKNOD, .dentry = dentry };
+	int judgement;
 
 	if (prev || !sandbox_here(&h))
 		return prev;
@@ -167,10 +179,11 @@ int BPF_PROG(on_path_mknod, const struct path *dir, struct dentry *dentry, umode
 		if (never_creates(dir) && !h.dead)
 			return 0;
 		o.op = ACT_CREATE;
-		o.early = BPF_CORE_READ(dentry, d_flags) & DCACHE_PAR_LOOKUP;
+		o.early = name_unknown(dentry);
 	}
 	o.mnt = dir->mnt;
-	return REFUSED(judge(&h, &o));
+	judgement = judge(&h, &o);
+	return judgement == JUDGE_LATER ? -ESTALE : REFUSED(judgement);
 }
 
 SEC("lsm/path_mkdir")

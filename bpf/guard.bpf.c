@@ -10,6 +10,10 @@ char LICENSE[] SEC("license") = "GPL";
 #define SIGKILL 9
 #define TIOCSTI 0x5412
 #define TIOCLINUX 0x541C
+#define FIOSETOWN 0x8901
+#define SIOCSPGRP 0x8902
+#define F_SETOWN 8
+#define F_SETOWN_EX 15
 #define BIT(cap) (1ull << (cap))
 
 /* The end of every guard hook: 0 or -EPERM. */
@@ -37,7 +41,10 @@ int BPF_PROG(on_sb_mount, const char *dev, const struct path *path, const char *
 SEC("lsm/sb_umount")
 int BPF_PROG(on_sb_umount, struct vfsmount *mnt, int flags, int prev)
 {
-	return prev ? prev : guard(RULE_BUILTIN(MOUNT), ACT_UMOUNT, flags);
+	if (prev)
+		return prev;
+	/* every pin goes with its file system */
+	return guard(BPF_CORE_READ(mnt, mnt_sb, s_magic) == BPF_FS_MAGIC ? RULE_BUILTIN(SELF) : RULE_BUILTIN(MOUNT), ACT_UMOUNT, flags);
 }
 
 SEC("lsm/move_mount")
@@ -66,6 +73,14 @@ int BPF_PROG(on_userns_create, const struct cred *cred, int prev)
 
 /* ---- other processes ---- */
 
+static __always_inline bool is_engine(struct task_struct *target)
+{
+	__u32 zero = 0;
+	struct host_state *state = bpf_map_lookup_elem(&host, &zero);
+
+	return state && state->engine_tgid && state->engine_tgid == target->tgid;
+}
+
 /* Members may act on members of their own sandbox, nobody else. */
 static __always_inline int guard_process(struct task_struct *target, __u32 rule, enum operation op, __u64 arg)
 {
@@ -79,7 +94,7 @@ static __always_inline int guard_process(struct task_struct *target, __u32 rule,
 	}
 	if (same_sandbox(&h, target))
 		return 0;
-	return guard_refuse(&h, rule, op, arg) ? -EPERM : 0;
+	return guard_refuse(&h, is_engine(target) ? RULE_BUILTIN(SELF) : rule, op, arg) ? -EPERM : 0;
 }
 
 SEC("lsm/ptrace_access_check")
@@ -124,12 +139,46 @@ int BPF_PROG(on_task_setrlimit, struct task_struct *target, unsigned int resourc
 	return prev ? prev : guard_process(target, RULE_BUILTIN(SIGNAL), ACT_PRIORITY, (__u64)target->tgid << 32 | resource);
 }
 
+/* The task's own number in its pid namespace: what it calls itself. */
+static __always_inline __u32 own_number(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
+	__u32 level = BPF_CORE_READ(pid, level), nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
+			      bpf_core_field_offset(struct upid, nr));
+	return nr;
+}
+
+/*
+ * The owner of a file gets its signals (SIGIO, or any that F_SETSIG names) from the kernel, past task_kill. A process may own its files and nobody
+ * else; F_SETOWN_EX and the ioctls have the number in memory that can change under us.
+ */
+SEC("lsm/file_fcntl")
+int BPF_PROG(on_file_fcntl, struct file *file, unsigned int cmd, unsigned long arg, int prev)
+{
+	__u32 who = arg;
+
+	if (prev || (cmd != F_SETOWN && cmd != F_SETOWN_EX) || !bpf_get_current_task_btf()->bpf_storage)
+		return prev;
+	if (cmd == F_SETOWN && (!who || who == own_number()))
+		return 0;
+	return guard(RULE_BUILTIN(SIGNAL), ACT_SIGNAL, cmd == F_SETOWN ? (__u64)who << 32 : 0);
+}
+
 /* ---- the kernel itself ---- */
+
+/* What reaches programs, maps and links that are there already: among them those that enforce. */
+static __always_inline bool bpf_reaches(int cmd)
+{
+	return cmd == BPF_OBJ_GET || cmd == BPF_PROG_GET_FD_BY_ID || cmd == BPF_MAP_GET_FD_BY_ID || cmd == BPF_LINK_GET_FD_BY_ID;
+}
 
 SEC("lsm/bpf")
 int BPF_PROG(on_bpf, int cmd, union bpf_attr *attr, unsigned int size, int prev)
 {
-	return prev ? prev : guard(RULE_BUILTIN(BPF), ACT_BPF, cmd);
+	return prev ? prev : guard(bpf_reaches(cmd) ? RULE_BUILTIN(SELF) : RULE_BUILTIN(BPF), ACT_BPF, cmd);
 }
 
 SEC("lsm/perf_event_open")
@@ -175,6 +224,10 @@ int BPF_PROG(on_anon_inode, struct inode *inode, const struct qstr *name, const 
 
 	if (prev || !sandbox_here(&h))
 		return prev;
+	if (h.dead) {
+		dead_refuse(&h, ACT_IO_URING);
+		return -EPERM;
+	}
 	bpf_probe_read_kernel_str(b, sizeof(b), BPF_CORE_READ(name, name));
 	if (b[1] == 'i' && b[2] == 'o' && b[3] == '_') {
 		if (io_uring_allowed(&h))
@@ -203,9 +256,9 @@ int BPF_PROG(on_uring_cmd, struct io_uring_cmd *cmd, int prev)
 
 static __always_inline int guard_ioctl(unsigned int cmd)
 {
-	if (cmd != TIOCSTI && cmd != TIOCLINUX)
-		return 0;
-	return guard(RULE_BUILTIN(TTY), ACT_IOCTL, cmd);
+	if (cmd == TIOCSTI || cmd == TIOCLINUX)
+		return guard(RULE_BUILTIN(TTY), ACT_IOCTL, cmd);
+	return cmd == FIOSETOWN || cmd == SIOCSPGRP ? guard(RULE_BUILTIN(SIGNAL), ACT_IOCTL, cmd) : 0;
 }
 
 SEC("lsm/file_ioctl")
@@ -236,7 +289,11 @@ int BPF_PROG(on_capable, const struct cred *cred, struct user_namespace *ns, int
 
 	if (prev || !task->bpf_storage || !(closed_capabilities >> (cap & 63) & 1) || !sandbox_here(&h))
 		return prev;
-	if (BPF_CORE_READ(task, cred) != BPF_CORE_READ(task, real_cred))
+	if (h.dead) {
+		dead_refuse(&h, ACT_CAPABLE);
+		return -EPERM;
+	}
+	if (credentials_lent())
 		return 0;
 	if (opts & CAP_OPT_NOAUDIT)
 		return h.stage == STAGE_OBSERVE ? 0 : -EPERM;

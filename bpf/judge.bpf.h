@@ -16,9 +16,10 @@ struct object {
 	struct dentry *dentry;
 	__u32 verbs;
 	enum operation op;
-	bool early;	/* a creation that is judged before it is known whether the name is there */
-	bool late;	/* an open that may be what such a creation became */
+	bool early;	/* the kernel does not know yet whether the name is there: refuse without a word (JUDGE_LATER) */
 };
+
+enum judgement { JUDGE_PASS, JUDGE_REFUSE, JUDGE_LATER };
 
 #define WRITES (1u << VERB_CHANGE | 1u << VERB_CREATE | 1u << VERB_REMOVE)
 
@@ -106,7 +107,19 @@ static __always_inline __u32 proc_owner(struct dentry *dentry)
 	return 0;
 }
 
-enum special { SPECIAL_NONE, SPECIAL_ALLOW, SPECIAL_REFUSE };
+enum special { SPECIAL_NONE, SPECIAL_ALLOW, SPECIAL_REFUSE, SPECIAL_STEERS };
+
+/* Writing there steers the kernel itself: /proc/sys/kernel/core_pattern runs a program as root on the host. No policy opens it. */
+static __always_inline bool steers_kernel(__u64 magic)
+{
+	switch (magic) {
+	case SYSFS_MAGIC: case DEBUGFS_MAGIC: case TRACEFS_MAGIC: case SECURITYFS_MAGIC: case CONFIGFS_MAGIC: case EFIVARFS_MAGIC:
+	case PSTOREFS_MAGIC: case BINFMTFS_MAGIC: case FUSECTL_MAGIC: case SELINUX_MAGIC: case SMACK_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
 
 /* /proc/<pid>: members see members, outsiders are refused; writes go on to the policy as /proc/self. */
 static __always_inline enum special judge_proc(const struct here *h, const struct object *o, __u64 *proc_root)
@@ -116,7 +129,7 @@ static __always_inline enum special judge_proc(const struct here *h, const struc
 	__u64 *owner;
 
 	if (!pid)
-		return SPECIAL_NONE;
+		return o->verbs & WRITES ? SPECIAL_STEERS : SPECIAL_NONE;
 	owner = bpf_map_lookup_elem(&member_pids, &pid);
 	if (!owner || *owner != h->sandbox)
 		return guard_object(h, RULE_BUILTIN(PROC), ACT_PROC, pid) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
@@ -138,6 +151,8 @@ static __always_inline enum special judge_special(const struct here *h, const st
 		return guard_object(h, RULE_BUILTIN(SELF), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
 	if ((magic == CGROUP2_SUPER_MAGIC || magic == CGROUP_SUPER_MAGIC) && o->verbs & WRITES)
 		return guard_object(h, RULE_BUILTIN(CGROUP), ACT_CGROUP, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
+	if (steers_kernel(magic) && o->verbs & WRITES)
+		return SPECIAL_STEERS;
 	if (magic == NSFS_MAGIC)
 		return guard_object(h, RULE_BUILTIN(NAMESPACE), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
 	return SPECIAL_NONE;
@@ -153,6 +168,13 @@ static __always_inline int refuse_path(const struct here *h, struct scratch *s, 
 	return report_path(index, paths);
 }
 
+static __always_inline bool records_file(const struct policy_slot *slot, const struct object *o)
+{
+	if (!slot)
+		return false;
+	return (slot->record & 1u << RECORD_OPEN && o->op == ACT_OPEN) || (slot->record & 1u << RECORD_WRITE && o->verbs & WRITES);
+}
+
 /* What `record:` asks for about an allowed open or write. */
 static __always_inline void record_allowed(const struct here *h, struct scratch *s, const struct object *o)
 {
@@ -161,9 +183,7 @@ static __always_inline void record_allowed(const struct here *h, struct scratch 
 	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
 	struct rec_file *f = (void *)s->record;
 
-	if (!slot)
-		return;
-	if (!((slot->record & 1u << RECORD_OPEN && o->op == ACT_OPEN) || (slot->record & 1u << RECORD_WRITE && o->verbs & WRITES)))
+	if (!records_file(slot, o))
 		return;
 	__builtin_memset(f, 0, sizeof(*f));
 	head_fill(&f->h, REC_FILE, RING_TELEMETRY, sizeof(*f), &who);
@@ -176,47 +196,23 @@ static __always_inline void record_allowed(const struct here *h, struct scratch 
 	submit(&telemetry, f, sizeof(*f) + len, BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST);
 }
 
-/* Remember a creation that was refused too early to know what the call will do. */
-static __always_inline void creation_note(__u64 path)
-{
-	__u64 *note = bpf_task_storage_get(&creations, bpf_get_current_task_btf(), &path, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (note)
-		*note = path;
-}
-
-/* Was this very path refused to this task's same call? Asked once. */
-static __always_inline bool creation_noted(__u64 path)
-{
-	__u64 *note = bpf_task_storage_get(&creations, bpf_get_current_task_btf(), 0, 0);
-	bool same = note && *note == path;
-
-	if (note)
-		*note = 0;
-	return same;
-}
-
-static __always_inline int refuse_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index)
-{
-	if (o->late && creation_noted(s->walks[0].hash))
-		return h->stage != STAGE_OBSERVE || s->ruling.rule == RULE_BUILTIN(SELF);
-	if (o->early)
-		creation_note(s->walks[0].hash);
-	return refuse_path(h, s, index, o->op, 1);
-}
-
-static __always_inline int judge_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index)
+static __always_inline int judge_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index, bool steers)
 {
 	walk_from(&s->walks[0], o->mnt, o->dentry);
 	path_walk(index, 0);
 	if (s->walks[0].why)
-		return refuse_unknown(h, o, s->walks[0].why);
+		return o->early ? JUDGE_LATER : refuse_unknown(h, o, s->walks[0].why);
 	if (s->walks[0].internal)
 		return judge_internal(h, o);
 	path_run(index, 0, h->slot);
 	decide_path(index, 0, h->slot, o->verbs);
+	if (steers && !s->ruling.refused) {
+		s->ruling.refused = 1;
+		s->ruling.rule = RULE_BUILTIN(CAPABILITY);
+		s->ruling.verb = first_verb(o->verbs & WRITES);
+	}
 	if (s->ruling.refused)
-		return refuse_walked(h, o, s, index);
+		return o->early ? JUDGE_LATER : refuse_path(h, s, index, o->op, 1);
 	record_allowed(h, s, o);
 	return 0;
 }
@@ -234,7 +230,7 @@ static __always_inline int judge(const struct here *h, const struct object *o)
 		return 1;
 	}
 	special = judge_special(h, o, &proc_root);
-	if (special)
+	if (special == SPECIAL_ALLOW || special == SPECIAL_REFUSE)
 		return special == SPECIAL_REFUSE;
 	index = scratch_claim();
 	if (index < 0)
@@ -242,7 +238,7 @@ static __always_inline int judge(const struct here *h, const struct object *o)
 	s = scratch_get(index);
 	if (s) {
 		s->walks[0].proc_root = proc_root;
-		refused = judge_walked(h, o, s, index);
+		refused = judge_walked(h, o, s, index, special == SPECIAL_STEERS);
 	}
 	scratch_release(index);
 	return refused;

@@ -70,18 +70,6 @@ struct {
 	__type(value, struct member);
 } members SEC(".maps");
 
-/*
- * The path (its hash) whose creation was refused to a task before the kernel looked whether the name is there: if it is, the open that goes on
- * is the same action. Programs write and read. No room: a second record of one action.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-	__type(key, int);
-	__type(value, __u64);
-} creations SEC(".maps");
-
 /* Which sandbox made a socket; copied to the sockets that accept() makes. Missing means made outside: refused to members. */
 struct socket_owner {
 	__u64 sandbox;

@@ -618,6 +618,6 @@ int BPF_PROG(on_socket_receive, struct file *file, int prev)
 	sock = bpf_sock_from_file(file);
 	sk = sock ? sock->sk : NULL;
 	if (!sk)
-		return REFUSED(guard_refuse(&h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, 0));
+		return REFUSED(guard_object(&h, RULE_BUILTIN(DESCRIPTOR), ACT_RECEIVE, 0));
 	return REFUSED(judge_received_socket(&h, sk));
 }

@@ -92,12 +92,35 @@ static __always_inline long stop(struct walk *w, __u32 why)
 	return 1;
 }
 
+/* What a step needs of a dentry, in one read: the fields lie side by side in every kernel of the matrix, and the offsets say if not. */
+struct dentry_part {
+	__u64 parent;
+	__u32 hash, len;	/* struct qstr */
+	__u64 name;
+};
+
+static __always_inline void dentry_read(struct dentry_part *out, __u64 at)
+{
+	struct dentry *dentry = (void *)at;
+	__u64 from = bpf_core_field_offset(struct dentry, d_parent);
+
+	if (bpf_core_field_offset(struct dentry, d_name) == from + sizeof(out->parent)) {
+		/* what cannot be read has no parent, and the walk ends as unreadable */
+		if (bpf_probe_read_kernel(out, sizeof(*out), (void *)(at + from)))
+			__builtin_memset(out, 0, sizeof(*out));
+		return;
+	}
+	out->parent = (__u64)BPF_CORE_READ(dentry, d_parent);
+	out->len = BPF_CORE_READ(dentry, d_name.len);
+	out->name = (__u64)BPF_CORE_READ(dentry, d_name.name);
+}
+
 /* One component, right to left. */
 static long climb(__u32 i, struct loop *l)
 {
 	struct scratch *s = l->s;
 	struct walk *w;
-	struct dentry *dentry, *parent;
+	struct dentry_part d;
 	__u32 pos, len;
 
 	if (!s)
@@ -105,21 +128,22 @@ static long climb(__u32 i, struct loop *l)
 	w = l->which ? &s->walks[1] : &s->walks[0];
 	if (w->dentry == w->root)
 		return cross_mount(w);
-	dentry = (void *)w->dentry;
-	parent = BPF_CORE_READ(dentry, d_parent);
-	if ((__u64)parent == w->dentry)
+	dentry_read(&d, w->dentry);
+	if (!d.parent)
+		return stop(w, REASON_UNREADABLE);
+	if (d.parent == w->dentry)
 		return stop(w, REASON_DETACHED);	/* a root that is not its mount's: bind source gone, kernel-internal */
 	pos = w->pos;
 	if (pos < TEXT_SLACK + 2 || pos > TEXT_END)
 		return stop(w, REASON_TOO_LONG);
-	if (w->proc_root && (__u64)parent == w->proc_root) {
+	if (w->proc_root && d.parent == w->proc_root) {
 		/* /proc/<pid of a member> is one place to a policy: /proc/self */
 		pos -= 5;
 		__builtin_memcpy(s->text + text_at(l->which, pos), "/self", 5);
 	} else {
-		len = BPF_CORE_READ(dentry, d_name.len) & 255;
+		len = d.len & 255;
 		pos -= len;
-		if (bpf_probe_read_kernel(s->text + text_at(l->which, pos), len, BPF_CORE_READ(dentry, d_name.name)))
+		if (bpf_probe_read_kernel(s->text + text_at(l->which, pos), len, (void *)d.name))
 			return stop(w, REASON_UNREADABLE);
 		pos--;
 		s->text[text_at(l->which, pos)] = '/';
@@ -127,7 +151,7 @@ static long climb(__u32 i, struct loop *l)
 	if (pos < TEXT_SLACK)
 		return stop(w, REASON_TOO_LONG);
 	w->pos = pos;
-	w->dentry = (__u64)parent;
+	w->dentry = d.parent;
 	return 0;
 }
 
@@ -161,7 +185,7 @@ static __always_inline void top_trust(struct walk *w)
 		return;
 	}
 	/* NULL: lazily unmounted; another: a tree that is not attached here */
-	if (!w->why && (!ns || ns != (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns)))
+	if (!w->why && (!ns || ns != (__u64)task->nsproxy->mnt_ns))
 		w->why = REASON_DETACHED;
 }
 
@@ -223,12 +247,18 @@ struct states {
 	__u64 hash;
 };
 
+static __always_inline __u32 arena_byte(struct arena *a, __u32 i)
+{
+	asm volatile("" : "+r"(i));
+	i &= ARENA_WORDS * sizeof(__u32) - 1;
+	return ((const __u8 *)a->words)[i];
+}
+
 static __always_inline void run_byte(struct arena *a, struct states *st, __u32 byte)
 {
 	__u32 edge = arena_word(a, st->trie) + 2 * byte;
-	__u32 class = arena_word(a, st->class_off + (byte >> 2)) >> ((byte & 3) * 8) & 255;
 
-	st->glob = arena_word(a, st->glob + class);
+	st->glob = arena_word(a, st->glob + arena_byte(a, st->class_off * sizeof(__u32) + byte));
 	st->trie = arena_word(a, arena_word(a, edge) == st->trie ? edge + 1 : st->trie + 1);
 	st->hash = (st->hash ^ byte) * 0x100000001b3ull;
 }
@@ -241,9 +271,29 @@ static __always_inline void states_load(struct states *st, const struct walk *w)
 	st->hash = w->hash;
 }
 
+static __always_inline void states_store(struct walk *w, const struct states *st)
+{
+	w->trie = st->trie;
+	w->glob = st->glob;
+	w->hash = st->hash;
+}
+
+/*
+ * What the path is longer than whole steps by comes first, byte by byte; then each turn takes one whole step, written out, with one check of its
+ * bounds for all of it.
+ */
+static __always_inline void run_rest(struct loop *l, struct states *st, __u32 pos, __u32 rest)
+{
+	__u32 k;
+
+	for (k = 0; k < RUN_STEP && k < rest && pos < TEXT_END; k++, pos++)
+		run_byte(l->arena, st, (__u8)l->s->text[text_at(l->which, pos)]);
+}
+
 static long run_step(__u32 i, struct loop *l)
 {
 	struct scratch *s = l->s;
+	const __u8 *text;
 	struct states st;
 	struct walk *w;
 	__u32 pos, k;
@@ -251,15 +301,19 @@ static long run_step(__u32 i, struct loop *l)
 	if (!s || !l->arena)
 		return 1;
 	w = l->which ? &s->walks[1] : &s->walks[0];
-	pos = w->pos + i * RUN_STEP;
-	if (pos < TEXT_SLACK || pos >= TEXT_END)
+	pos = w->pos + (i ? (TEXT_END - w->pos) % RUN_STEP + (i - 1) * RUN_STEP : 0);
+	if (pos < TEXT_SLACK || pos > TEXT_END - (i ? RUN_STEP : 1))
 		return 1;
 	states_load(&st, w);
-	for (k = 0; k < RUN_STEP && pos < TEXT_END; k++, pos++)
-		run_byte(l->arena, &st, (__u8)s->text[text_at(l->which, pos)]);
-	w->trie = st.trie;
-	w->glob = st.glob;
-	w->hash = st.hash;
+	if (i) {
+		text = (const __u8 *)s->text + text_at(l->which, pos);
+#pragma unroll
+		for (k = 0; k < RUN_STEP; k++)
+			run_byte(l->arena, &st, text[k]);
+	} else {
+		run_rest(l, &st, pos, (TEXT_END - pos) % RUN_STEP);
+	}
+	states_store(w, &st);
 	return 0;
 }
 
@@ -287,11 +341,10 @@ noinline int path_run(__u32 index, __u32 which, __u32 slot_index)
 		/* the root itself */
 		states_load(&st, w);
 		run_byte(l.arena, &st, '/');
-		w->trie = st.trie;
-		w->glob = st.glob;
+		states_store(w, &st);
 		return 0;
 	}
-	bpf_loop(PATH_BYTES / RUN_STEP + 1, run_step, &l, 0);
+	bpf_loop(PATH_BYTES / RUN_STEP + 2, run_step, &l, 0);
 	states_load(&st, w);
 	run_byte(l.arena, &st, '/');
 	w->below_trie = st.trie;
