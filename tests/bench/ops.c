@@ -345,7 +345,7 @@ int main(void)
 	char seed[64];
 	size_t i;
 
-	(void)getrandom(seed, sizeof(seed), 0);
+	(void)!getrandom(seed, sizeof(seed), 0);
 	stage();
 	for (i = 0; i < ARRAY_SIZE(variants); i++)
 		variants[i].held = held_spawn(variant_run, &variants[i]);
