@@ -221,6 +221,15 @@ TEST(presets_load_and_say_why)
 	CHECK_OK(policy_open_classes(p, &text));
 	CHECK_STR(text.data, "devices privileges limits session labels");
 	CHECK_EQ(policy_record_kinds(p), 1u << RECORD_EXEC | 1u << RECORD_CONNECT);
+	buf_reset(&text);
+	CHECK_OK(policy_record_left_out(p, &text));
+	CHECK_STR(text.data, "dns");
+	policy_free(p);
+	p = load(HEAD "record: [exec]\n", NULL, 0);
+	buf_reset(&text);
+	CHECK_OK(policy_record_left_out(p, &text));
+	CHECK_EQ(text.len, 0);
+	CHECK_EQ(policy_record_kinds(p), 1u << RECORD_EXEC);
 	policy_free(p);
 }
 

@@ -74,6 +74,13 @@ uint32_t policy_record_kinds(const struct policy *p)
 	return p->record;
 }
 
+int policy_record_left_out(const struct policy *p, struct buf *out)
+{
+	if (!p->record_given)
+		buf_add_str(out, "dns");
+	return out->err;
+}
+
 int policy_open_classes(const struct policy *p, struct buf *out)
 {
 	size_t start = out->len;

@@ -100,6 +100,7 @@ struct policy {
 	uint32_t own_open;	/* those that the policy itself lists */
 	unsigned open_line, open_column;
 	uint32_t record;
+	bool record_given;	/* else the default, of which one kind is not built yet */
 	bool io_uring;
 	struct policy_test *tests;
 	size_t test_count;

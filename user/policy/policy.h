@@ -61,6 +61,7 @@ const char *policy_name(const struct policy *p);
 const char *policy_owner(const struct policy *p);
 const char *policy_digest(const struct policy *p);	/* "sha256:..." of the canonical form with its parameters */
 uint32_t policy_record_kinds(const struct policy *p);	/* bits 1 << RECORD_* */
+int policy_record_left_out(const struct policy *p, struct buf *out);	/* kinds of the default that are not built: for coverage; may be none */
 int policy_open_classes(const struct policy *p, struct buf *out);	/* "calls devices ..." in the language's order */
 int policy_canonical(const struct policy *p, struct buf *out);	/* effective policy as YAML with provenance comments left out: what is digested */
 int policy_show(const struct policy *p, struct buf *out);	/* effective rules for people, each with its file and line */

@@ -194,6 +194,7 @@ static bool read_record(struct reader *r, const struct yaml_node *n, void *polic
 	bool good = read_is_list(r, n, "record");
 
 	p->record = 0;
+	p->record_given = true;
 	for (size_t i = 0; good && i < n->count; i++) {
 		int kind = read_word(r, n->items[i], "a kind of record", words);
 
