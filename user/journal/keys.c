@@ -76,6 +76,21 @@ static int public_store(int dirfd, const uint8_t key[ED25519_KEY_BYTES])
 	return err ? err : file_replace_at(dirfd, PUBLIC_FILE, pem, strlen(pem), 0644);
 }
 
+/* A crash may have come between the first key and its public half. Of a later epoch's key nobody needs the public half: headers have it. */
+static int public_ensure(const struct keys *k)
+{
+	uint8_t stored[ED25519_KEY_BYTES];
+	_free_ char *pem = NULL;
+	size_t n = 0;
+
+	if (k->now.epoch)
+		return 0;
+	if (!file_slurp_at(k->dirfd, PUBLIC_FILE, 4096, &pem, &n) && !sign_public_from_pem(pem, n, stored) &&
+	    !memcmp(stored, k->now.public_key, sizeof(stored)))
+		return 0;
+	return public_store(k->dirfd, k->now.public_key);
+}
+
 static int keys_load(struct keys *k, uint64_t now_ms)
 {
 	int err = signer_load(k->dirfd, KEY_NEXT_FILE, &k->next);
@@ -84,12 +99,12 @@ static int keys_load(struct keys *k, uint64_t now_ms)
 		return err;
 	k->has_next = !err;
 	err = signer_load(k->dirfd, KEY_FILE, &k->now);
-	if (err != -ENOENT)
-		return err;
-	err = signer_make(&k->now, now_ms);
-	if (!err)
-		err = signer_store(k->dirfd, KEY_FILE, &k->now);
-	return err ? err : public_store(k->dirfd, k->now.public_key);
+	if (err == -ENOENT) {
+		err = signer_make(&k->now, now_ms);
+		if (!err)
+			err = signer_store(k->dirfd, KEY_FILE, &k->now);
+	}
+	return err ? err : public_ensure(k);
 }
 
 int keys_open(const char *dir, uint64_t now_ms, struct keys *out)
