@@ -334,6 +334,7 @@ static __always_inline enum name_verdict judge_naming(const struct here *h, cons
 		return NAME_REFUSED;
 	case SPECIAL_ALLOW:
 		return NAME_FINE;
+	case SPECIAL_STEERS:	/* such file systems know no renames */
 	case SPECIAL_NONE:
 		break;
 	}

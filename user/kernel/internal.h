@@ -83,7 +83,8 @@ size_t pins_count_links(const char *pin_dir);
 int pins_remove(const char *pin_dir);			/* everything of ours below it */
 
 /* ---- publish.c ---- */
-int publish_open(struct kernel *k);	/* mmap, rebuild the span tables from what is live */
+int publish_open(struct kernel *k);		/* mmap */
+int publish_take_over(struct kernel *k);	/* of maps of our own version: drop what a dead engine left half done, rebuild the span tables */
 void publish_close(struct kernel *k);
 size_t publish_living(const struct kernel *k);
 

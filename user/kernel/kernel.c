@@ -16,6 +16,8 @@ void kernel_close(struct kernel *k)
 		return;
 	rings_close(k);
 	programs_free(k);
+	if (k->host && k->host->engine_tgid == (uint32_t)getpid())
+		k->host->engine_tgid = 0;
 	publish_close(k);
 	for (i = 0; i < MAP_COUNT; i++)
 		if (k->maps[i] >= 0)
@@ -75,6 +77,9 @@ static int adopt(struct kernel *k, struct kernel_adoption *found, char why[256])
 	}
 	living = publish_living(k);
 	if (k->host->abi_version == BAILIFF_ABI_VERSION && living && links && links == k->host->programs) {
+		err = publish_take_over(k);
+		if (err)
+			return err;
 		found->adopted = k->adopted = k->attached = true;
 		found->beat_ns = k->host->engine_beat_ns;
 		found->sandboxes = living;
@@ -130,9 +135,11 @@ int kernel_open(const struct kernel_options *o, struct kernel **out, struct kern
 		err = load_anew(k, why);
 	if (!err)
 		err = rings_open(k);
-	if (!err)
-		*out = steal(&k);
-	return err;
+	if (err)
+		return err;
+	k->host->engine_tgid = getpid();
+	*out = steal(&k);
+	return 0;
 }
 
 int kernel_attach(struct kernel *k, char why[256])

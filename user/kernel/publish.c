@@ -103,6 +103,11 @@ int publish_open(struct kernel *k)
 	    (err = map_memory(k, MAP_SANDBOXES, &k->sandboxes)) || (err = map_memory(k, MAP_COUNTERS, &k->counters)) ||
 	    (err = map_memory(k, MAP_HOST, &k->host)) || (err = grace_open(k)))
 		return err;
+	return 0;
+}
+
+int publish_take_over(struct kernel *k)
+{
 	reap_orphans(k);
 	return mark_live(k);
 }
@@ -306,39 +311,39 @@ int kernel_sandbox_new(struct kernel *k, const struct policy_image *img, enum st
 	return 0;
 }
 
-static int keep_retired(struct kernel *k, struct sandbox *sb, uint32_t slot)
+/* The final counts of a slot that no program can see any more, into room that was had before the flip. */
+static void keep_retired(struct kernel *k, struct sandbox *sb, uint32_t slot, struct counter *room)
 {
 	struct policy_slot *s = &k->slots[slot];
 	struct retired *r = &k->retired[sb - k->sandboxes];
-	size_t cells = s->nrules + B_COUNT;
-	struct counter *copy = malloc(cells * sizeof(*copy));
 
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, k->counters + s->counter_base, cells * sizeof(*copy));
+	memcpy(room, k->counters + s->counter_base, (s->nrules + B_COUNT) * sizeof(*room));
 	free(r->cells);
-	*r = (struct retired){ .id = sb->id, .cells = copy, .nrules = s->nrules };
-	return 0;
+	*r = (struct retired){ .id = sb->id, .cells = room, .nrules = s->nrules };
 }
 
 int kernel_sandbox_reload(struct kernel *k, uint64_t id, const struct policy_image *img, uint32_t *generation)
 {
 	struct sandbox *sb = sandbox_find(k, id);
+	_free_ struct counter *room = NULL;
 	uint32_t old, fresh;
 	int err;
 
 	if (!sb || sb->state != SANDBOX_LIVE)
 		return -ENOENT;
 	old = sb->slot;
+	room = calloc(k->slots[old].nrules + B_COUNT, sizeof(*room));
+	if (!room)
+		return -ENOMEM;
 	err = slot_fill(k, img, k->slots[old].generation + 1, &fresh);
 	if (err)
 		return err;
 	__atomic_store_n(&sb->slot, fresh, __ATOMIC_RELEASE);
 	grace_wait(k);
-	err = keep_retired(k, sb, old);
+	keep_retired(k, sb, old, steal(&room));
 	slot_retire(k, old);
 	*generation = k->slots[fresh].generation;
-	return err;
+	return 0;
 }
 
 int kernel_sandbox_end(struct kernel *k, uint64_t id)
