@@ -281,21 +281,25 @@ static int session_from(const struct kv *m, const char *name, const char *boot_i
 	return 0;
 }
 
-int session_load(int dir, const char *name, const char *boot_id, struct session **out)
+int session_parse(const void *bytes, size_t len, const char *name, const char *boot_id, struct session **out)
 {
-	_free_ char *bytes = NULL;
-	size_t len;
 	struct kv m;
-	int err = file_slurp_at(dir, name, KV_MAX_BYTES, &bytes, &len);
+	int err = kv_parse(bytes, len, &m);
 
-	if (err)
-		return err;
-	err = kv_parse(bytes, len, &m);
 	if (err)
 		return err;
 	err = session_from(&m, name, boot_id, out);
 	kv_done(&m);
 	return err;
+}
+
+int session_load(int dir, const char *name, const char *boot_id, struct session **out)
+{
+	_free_ char *bytes = NULL;
+	size_t len;
+	int err = file_slurp_at(dir, name, KV_MAX_BYTES, &bytes, &len);
+
+	return err ? err : session_parse(bytes, len, name, boot_id, out);
 }
 
 int session_files(int dir, session_file_fn fn, void *ctx)

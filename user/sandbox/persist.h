@@ -15,6 +15,7 @@ int boot_id_read(char out[BOOT_ID_CHARS + 1]);
 int session_save(int dir, const struct session *s, const char *boot_id);
 /* Generations come back without policy and ledger (the caller compiles them), commands as alive as they were written. -ESTALE: of another boot. */
 int session_load(int dir, const char *name, const char *boot_id, struct session **out);
+int session_parse(const void *bytes, size_t len, const char *name, const char *boot_id, struct session **out);	/* the file's bytes */
 int session_forget(int dir, const char *id);
 typedef void (*session_file_fn)(void *ctx, const char *name);
 int session_files(int dir, session_file_fn fn, void *ctx);	/* each name that is an id */
