@@ -85,21 +85,16 @@ bool coverage_permits(struct engine *e, const struct policy *p, char why[ENGINE_
 }
 
 /* ---- the seccomp floor ---- */
-static bool opens_io_uring(const struct session *s)
-{
-	return s->generation && s->generation->io_uring;
-}
-
 const struct buf *coverage_floor(struct engine *e, const struct session *s)
 {
-	struct buf *floor = &e->floor[opens_io_uring(s)];
+	struct buf *floor = &e->floor;
 	int err;
 
 	if (!s->enforced || s->stage != STAGE_ENFORCE)
 		return NULL;
 	if (floor->len)
 		return floor;
-	err = seccomp_floor_build(opens_io_uring(s), floor);
+	err = seccomp_floor_build(floor);
 	if (err) {
 		log_err(err, "the seccomp floor cannot be built: commands start without it");
 		buf_reset(floor);

@@ -399,7 +399,6 @@ void engine_close(struct engine *e)
 	if (e->state_dir >= 0)
 		close(e->state_dir);
 	own_free(e);
-	buf_done(&e->floor[0]);
-	buf_done(&e->floor[1]);
+	buf_done(&e->floor);
 	free(e);
 }

@@ -59,7 +59,7 @@ struct engine {
 	struct server *server;
 	struct engine_waiter *waiters;
 	struct sinks *sinks;
-	struct buf floor[2];		/* the seccomp floor without and with io_uring, once built */
+	struct buf floor;		/* the seccomp floor, once built */
 
 	uint64_t busy_ms;		/* monotonic: when there was last a sandbox or a request */
 	uint64_t beat_ms, counted_ms;	/* monotonic: last heartbeat and reconciliation */

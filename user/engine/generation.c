@@ -71,7 +71,6 @@ static int fill(struct session_generation *g, const struct generation_ask *ask, 
 	err = ledger_init(&g->ledger, policy_rule_count(g->policy));
 	if (!err)
 		err = policy_compile(g->policy, img, diags);
-	g->io_uring = !err && img->slot.flags & SLOT_IO_URING;
 	return err;
 }
 

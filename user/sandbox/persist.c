@@ -30,7 +30,6 @@ static void add_generation(struct buf *out, const struct session_generation *g, 
 {
 	kv_begin(scratch);
 	kv_add_u64(scratch, "number", g->number);
-	kv_add_u64(scratch, "io_uring", g->io_uring);
 	kv_add(scratch, "policy", g->text ? g->text : "", g->text_len);
 	kv_add_str(scratch, "policy_file", g->file);
 	kv_add_str(scratch, "digest", g->digest);
@@ -148,7 +147,6 @@ static int read_generation(const struct kv *m, struct session_generation *g)
 	int err;
 
 	g->number = number(m, "number");
-	g->io_uring = number(m, "io_uring");
 	if (!text)
 		return -EBADMSG;
 	g->text = malloc(text->value_len + 1);

@@ -36,7 +36,6 @@ struct session_generation {
 	size_t text_len;
 	char **params;			/* "k=v" */
 	size_t param_count;
-	bool io_uring;			/* the policy opens it: the seccomp floor must too */
 	struct ledger ledger;
 	struct session_generation *older;
 };

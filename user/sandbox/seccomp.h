@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seccomp floor of an enforced sandbox: calls that have no LSM hook, that only a capability guards, or that nobody in a sandbox has
- * business with, refused before they begin. One table; the engine compiles it once and hands the bytes to who starts a command.
+ * The seccomp floor of an enforced sandbox: calls that no program of ours judges, because they pass neither an LSM hook nor a capability that the
+ * guard closes. What a program judges is left to it: its refusals are counted and recorded, the floor's are not yet. One table; the engine
+ * compiles it once and hands the bytes to who starts a command.
  */
 #ifndef SANDBOX_SECCOMP_H
 #define SANDBOX_SECCOMP_H
@@ -11,10 +12,7 @@
 /* Which uses of a call are refused. */
 enum seccomp_when {
 	SECCOMP_ALWAYS,
-	SECCOMP_NAMESPACE_FLAGS,	/* any CLONE_NEW* in the first argument */
-	SECCOMP_TERMINAL_INPUT,		/* ioctl: TIOCSTI, TIOCLINUX */
 	SECCOMP_PERSONALITY,		/* all but asking, PER_LINUX, PER_LINUX32, UNAME26 and ADDR_NO_RANDOMIZE (debuggers set it) */
-	SECCOMP_UNLESS_IO_URING,	/* the policy's calls.allow may open it */
 };
 
 struct seccomp_call {
@@ -30,6 +28,6 @@ extern const size_t seccomp_call_count;
  * Append the filter, an array of struct sock_filter, to *out. The architecture is tested first: 32-bit calls have their own table, x32 and
  * foreign architectures get ENOSYS. -ENOSYS: this machine's architecture has no floor yet.
  */
-int seccomp_floor_build(bool io_uring, struct buf *out);
+int seccomp_floor_build(struct buf *out);
 
 #endif
