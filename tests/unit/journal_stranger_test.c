@@ -6,6 +6,11 @@
 
 #define DOCUMENT "docs/journal.md"
 
+static const char *built(void)
+{
+	return getenv("BUILD") ? getenv("BUILD") : "build";
+}
+
 /* Run a command in the place's root; its exit code, and its output. */
 static int run(const struct place *p, char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 static int run(const struct place *p, char *out, size_t size, const char *fmt, ...)
@@ -14,7 +19,7 @@ static int run(const struct place *p, char *out, size_t size, const char *fmt, .
 	va_list ap;
 	FILE *f;
 	size_t n;
-	int at = snprintf(cmd, sizeof(cmd), "R=%s; export BAILIFF_SETTINGS=$R/settings.yaml; ", p->root), status;
+	int at = snprintf(cmd, sizeof(cmd), "R=%s; B=%s; export BAILIFF_SETTINGS=$R/settings.yaml; ", p->root, built()), status;
 
 	va_start(ap, fmt);
 	vsnprintf(cmd + at, sizeof(cmd) - at, fmt, ap);
@@ -96,22 +101,29 @@ TEST(the_scripts_root_is_what_the_next_header_names)
 	place_remove(&p);
 }
 
-#define NEED_BINARIES() do { if (access("build/bailiff", X_OK) || access("build/bailiff-view", X_OK)) SKIP("build/bailiff is not built"); } while (0)
+static void need_binaries(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/bailiff-view", built());
+	if (access(path, X_OK))
+		SKIP("bailiff and bailiff-view are not built");
+}
 
 TEST(verify_says_how_far_the_record_is_anchored_and_its_exit_code_is_the_verdict)
 {
 	struct place p = small_journal(20, 0);
 	char out[4096];
 
-	NEED_BINARIES();
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal verify"), 0);
+	need_binaries();
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal verify"), 0);
 	CHECK_HAS(out, "result    intact");
 	CHECK_HAS(out, "anchored  lines up to 21, by the signature of 20");
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal verify $R/journal --key $R/keys/journal.pub --json"), 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal verify $R/journal --key $R/keys/journal.pub --json"), 0);
 	CHECK_HAS(out, "{\"intact\":true,");
-	CHECK_EQ(run(&p, out, sizeof(out), "sed -i 's/\"n\":5,/\"n\":6,/' $R/journal/%s; build/bailiff journal verify", FIRST_LINES), 1);
+	CHECK_EQ(run(&p, out, sizeof(out), "sed -i 's/\"n\":5,/\"n\":6,/' $R/journal/%s; $B/bailiff journal verify", FIRST_LINES), 1);
 	CHECK_HAS(out, "NOT INTACT: segment 00000000000000000001 line 6: does not match its leaf hash");
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal verify --json"), 1);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal verify --json"), 1);
 	CHECK_HAS(out, "\"intact\":false,\"error\":\"segment ");
 	place_remove(&p);
 }
@@ -130,10 +142,10 @@ TEST(exit_codes_tell_usage_from_damage_from_nothing_to_check)
 	struct place p = small_journal(3, 0);
 	char out[16384];
 
-	NEED_BINARIES();
+	need_binaries();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		CASE("journal %s", rows[i].args);
-		CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal %s 2>&1", rows[i].args), rows[i].code);
+		CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal %s 2>&1", rows[i].args), rows[i].code);
 	}
 	place_remove(&p);
 }
@@ -143,12 +155,12 @@ TEST(a_witnessed_head_is_looked_for)
 	struct place p = small_journal(20, 0);
 	char out[4096], root[65];
 
-	NEED_BINARIES();
+	need_binaries();
 	CHECK_EQ(run(&p, out, sizeof(out), "tail -n1 $R/journal/%s | sed -E 's/.*\"root\":\"([0-9a-f]+).*/\\1/'", FIRST_LINES), 0);
 	CHECK_EQ(sscanf(out, "%64[0-9a-f]", root), 1);
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal verify --head 00000000000000000001:21:%s", root), 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal verify --head 00000000000000000001:21:%s", root), 0);
 	CHECK_HAS(out, "the given state is part of this journal");
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal verify --head 00000000000000000001:20:%s", root), 1);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal verify --head 00000000000000000001:20:%s", root), 1);
 	CHECK_HAS(out, "never had the witnessed root");
 	place_remove(&p);
 }
@@ -159,19 +171,19 @@ TEST(export_prints_the_very_bytes)
 	struct journal *j;
 	char out[65536];
 
-	NEED_BINARIES();
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal export >$R/all; cat $R/journal/*.jsonl | cmp - $R/all"), 0);
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal export $R/journal --seq 50 >$R/some; tail -n +50 $R/all | cmp - $R/some"), 0);
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal export --seq 100000"), 0);
+	need_binaries();
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export >$R/all; cat $R/journal/*.jsonl | cmp - $R/all"), 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export $R/journal --seq 50 >$R/some; tail -n +50 $R/all | cmp - $R/some"), 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --seq 100000"), 0);
 	CHECK_STR(out, "");
 	j = journal_begin(&p, NULL);
 	CHECK_OK(journal_append(j, "{\"time\":1000000000000,\"old\":1}", 30, NULL));
 	CHECK_OK(journal_append(j, "{\"x\":{\"time\":1},\"time\":4000000000000,\"new\":1}", 45, NULL));
 	journal_close(j);
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal export --since 2030-01-01T00:00:00Z | grep -c 4000000000000"), 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2030-01-01T00:00:00Z | grep -c 4000000000000"), 0);
 	CHECK_STR(out, "1\n");
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal export --since 2h | grep -c '\"old\"'"), 1);
-	CHECK_EQ(run(&p, out, sizeof(out), "build/bailiff journal export --since 2h | grep -c '\"segment\",'") , 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2h | grep -c '\"old\"'"), 1);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2h | grep -c '\"segment\",'") , 0);
 	place_remove(&p);
 }
 

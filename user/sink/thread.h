@@ -19,7 +19,7 @@ struct sink {
 	/* the thread's own */
 	struct feed feed;
 	struct window window;
-	uint64_t not_before, ask_at;	/* on sink_clock_ms() */
+	uint64_t not_before, ask_at, take_at;	/* on sink_clock_ms() */
 	unsigned backoff_ms, ask_ms;
 	enum trouble trouble;
 	bool weaker, unstored, restarted;	/* told once each */

@@ -10,6 +10,7 @@
 
 #define BACKOFF_MS	500u
 #define ASK_MS		500u		/* first question after a batch; then doubling */
+#define TAKE_MS		250u		/* a trickle of events makes four requests a second, not one per commit; a full batch does not wait */
 #define LOOK_MS		200u		/* a sleeping thread looks up so often */
 #define LOOK_FILES_MS	50u		/* the same without a journal that wakes it */
 #define SMALL_EVENT	(16u << 10)	/* who refuses this as too long is misconfigured, not the event */
@@ -176,14 +177,21 @@ static void send_range(struct sink *s, struct range *r)
 	follow(s, r, &ticket, &a);
 }
 
-/* False: there is nothing to take, or no room to hold it. */
+static bool too_early(const struct sink *s)
+{
+	const struct feed *f = &s->feed;
+
+	return f->journal && sink_clock_ms() < s->take_at && journal_durable_seq(f->journal) < f->at + SINK_BATCH_EVENTS;
+}
+
+/* False: there is nothing to take, or it is not the time, or no room to hold it. */
 static bool take_and_send(struct sink *s)
 {
 	struct window *w = &s->window;
 	uint64_t from = w->n ? w->r[w->n - 1].end : s->status.committed_seq, first, end;
 	int got;
 
-	if (window_open(w) >= SINK_OPEN_BATCHES || w->n + ROOM_TO_HALVE > WINDOW_RANGES)
+	if (window_open(w) >= SINK_OPEN_BATCHES || w->n + ROOM_TO_HALVE > WINDOW_RANGES || too_early(s))
 		return false;
 	got = feed_next(&s->feed, from, &first, &end);
 	if (got < 0)
@@ -192,6 +200,7 @@ static bool take_and_send(struct sink *s)
 		return got < 0;
 	if (journal_cursor_restarted(s->feed.cursor))
 		sink_note(s, &s->restarted, "the stored place was damaged or of another journal: all is sent from the first line");
+	s->take_at = sink_clock_ms() + TAKE_MS;
 	send_range(s, window_push(w, first, end));
 	return true;
 }
@@ -290,9 +299,11 @@ static void sleep_until_work(struct sink *s)
 
 	if (window_open(&s->window) && s->ask_at < until)
 		until = s->ask_at;
+	if (s->take_at > now && s->take_at < until)
+		until = s->take_at;
 	if (until <= now)
 		return;
-	if (!j || window_open(&s->window) >= SINK_OPEN_BATCHES)
+	if (!j || s->take_at > now || window_open(&s->window) >= SINK_OPEN_BATCHES)
 		nap(s, until);
 	else if (!journal_wait_durable(j, s->feed.at, until - now) && !feed_waiting(&s->feed))
 		nap(s, now + LOOK_FILES_MS);	/* numbers that damage skipped: there is nothing to read all the same */
