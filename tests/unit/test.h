@@ -33,11 +33,13 @@ struct test {
 	struct test *next;
 };
 
-static struct test *test_first, **test_tail = &test_first;
-static const struct test *volatile test_now;
-static char test_case[512];
-static pid_t test_pid;
-static jmp_buf test_exit;
+/* One of each in a program, however many of its files include this: suites share code that checks too. */
+#define TEST_SHARED __attribute__((weak))
+TEST_SHARED struct test *test_first, **test_tail = &test_first;
+TEST_SHARED const struct test *volatile test_now;
+TEST_SHARED char test_case[512];
+TEST_SHARED pid_t test_pid;
+TEST_SHARED jmp_buf test_exit;
 
 enum { TEST_RAN, TEST_FAILED, TEST_SKIPPED };
 
