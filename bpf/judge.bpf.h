@@ -176,7 +176,7 @@ static __always_inline bool records_file(const struct policy_slot *slot, const s
 }
 
 /* What `record:` asks for about an allowed open or write. */
-static __always_inline void record_allowed(const struct here *h, struct scratch *s, const struct object *o)
+static __always_inline enum judgement record_allowed(const struct here *h, struct scratch *s, const struct object *o)
 {
 	struct who who = { h->sandbox, h->command, h->generation };
 	__u32 slot_index = h->slot, len;
@@ -184,7 +184,9 @@ static __always_inline void record_allowed(const struct here *h, struct scratch 
 	struct rec_file *f = (void *)s->record;
 
 	if (!records_file(slot, o))
-		return;
+		return JUDGE_PASS;
+	if (o->early)
+		return JUDGE_LATER;	/* nor is anything created yet that could be told */
 	__builtin_memset(f, 0, sizeof(*f));
 	head_fill(&f->h, REC_FILE, RING_TELEMETRY, sizeof(*f), &who);
 	f->operation = o->op;
@@ -194,6 +196,7 @@ static __always_inline void record_allowed(const struct here *h, struct scratch 
 	f->h.size += len;
 	head_number(&f->h, RING_TELEMETRY);
 	submit(&telemetry, f, sizeof(*f) + len, BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST);
+	return JUDGE_PASS;
 }
 
 static __always_inline int judge_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index, bool steers)
@@ -213,8 +216,7 @@ static __always_inline int judge_walked(const struct here *h, const struct objec
 	}
 	if (s->ruling.refused)
 		return o->early ? JUDGE_LATER : refuse_path(h, s, index, o->op, 1);
-	record_allowed(h, s, o);
-	return 0;
+	return record_allowed(h, s, o);
 }
 
 static __always_inline int judge(const struct here *h, const struct object *o)

@@ -109,7 +109,8 @@ TEST(a_redirection_to_what_the_kernel_made_creates_nothing)
 {
 	static struct act acts[] = {
 		{ "/proc/self/oom_score_adj", O_WRONLY | O_CREAT | O_TRUNC, 0, {} },
-		{ "/proc/sys/vm/overcommit_ratio", O_WRONLY | O_CREAT | O_TRUNC, 0, {} },
+		{ "/proc/sys/vm/overcommit_ratio", O_WRONLY | O_CREAT | O_TRUNC, EACCES,
+		  { "guard.capability", "/proc/sys/vm/overcommit_ratio", "", ACT_OPEN, VERB_CHANGE, REASON_NONE, EACCES } },
 		{ "/proc/self/fd/1", O_WRONLY | O_CREAT | O_APPEND, 0, {} },
 		{ "/dev/stderr", O_WRONLY | O_CREAT | O_APPEND, 0, {} },
 		{ "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0, {} },
