@@ -247,9 +247,12 @@ static int open_kernel(struct engine *e, char why[ENGINE_WHY])
 static void tell_start(struct engine *e, const struct journal_recovery *found)
 {
 	struct event_notice start = { .kind = NOTICE_ENGINE_START, .time_ns = clock_boot_ns(), .text = e->enforcing ? NULL : "observe only: this kernel refuses LSM programs" };
-	struct event_notice recovery = { .kind = NOTICE_JOURNAL_RECOVERY, .time_ns = start.time_ns, .bytes = found->torn_bytes };
+	struct event_notice recovery = { .kind = NOTICE_JOURNAL_RECOVERY, .time_ns = start.time_ns, .bytes = found->torn_bytes,
+		.text = found->damage[0] ? found->damage : NULL };
 
-	if (found->unclean)
+	if (found->damage[0])
+		log_err(0, "the journal is damaged: %s; it is left as it is, and a new segment begun", found->damage);
+	if (found->unclean || found->damage[0])
 		(void)spine_notice(&e->spine, &recovery);
 	(void)spine_notice(&e->spine, &start);
 	coverage_notice(e, NULL);
