@@ -56,7 +56,7 @@ struct kernel {
 	struct ring_buffer *rings[RING_COUNT];
 	kernel_record_fn fn;
 	void *fn_ctx;
-	unsigned drained;
+	unsigned drained, drain_limit;
 };
 
 /* ---- programs.c: the families ---- */

@@ -72,7 +72,7 @@ int kernel_counters_retired(struct kernel *k, uint64_t id, struct counter *rules
 typedef void (*kernel_record_fn)(void *ctx, const void *record, size_t size);
 int kernel_ring_fd(struct kernel *k);			/* epoll this: a decision is waiting */
 #define KERNEL_DRAIN_MAX 8192
-/* Decisions first, then telemetry; the number of records handed over (KERNEL_DRAIN_MAX or more: come again soon) or -errno. */
+/* Some telemetry, all decisions, the rest of the telemetry; the number of records handed over (KERNEL_DRAIN_MAX or more: come again soon) or -errno. */
 int kernel_drain(struct kernel *k, kernel_record_fn fn, void *ctx);
 uint64_t kernel_lost(struct kernel *k, enum kernel_counter which);
 uint64_t kernel_sequence(struct kernel *k, uint32_t ring, uint32_t cpu);	/* the last number given there; 0: none */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the rings: decisions first, each call bounded, so that a flood cannot keep the engine from its other work. */
+/* Reading the rings, each call bounded, so that a flood cannot keep the engine from its other work. */
 #include "base/base.h"
 #include "kernel/internal.h"
 
@@ -8,7 +8,19 @@ static int on_record(void *ctx, void *record, size_t size)
 	struct kernel *k = ctx;
 
 	k->fn(k->fn_ctx, record, size);
-	return ++k->drained >= KERNEL_DRAIN_MAX ? -EXFULL : 0;	/* stops behind this record */
+	return ++k->drained >= k->drain_limit ? -EXFULL : 0;	/* stops behind this record */
+}
+
+static int drain_ring(struct kernel *k, unsigned ring, unsigned limit)
+{
+	int n;
+
+	if (!k->rings[ring])
+		return 0;
+	k->drained = 0;
+	k->drain_limit = limit;
+	n = ring_buffer__consume(k->rings[ring]);
+	return n < 0 && n != -EXFULL ? n : (int)k->drained;
 }
 
 int rings_open(struct kernel *k)
@@ -41,21 +53,25 @@ int kernel_ring_fd(struct kernel *k)
 	return k->rings[RING_DECISIONS] ? ring_buffer__epoll_fd(k->rings[RING_DECISIONS]) : ring_buffer__epoll_fd(k->rings[RING_TELEMETRY]);
 }
 
+/*
+ * A little telemetry goes before the decisions: the exec that tells who was refused is older than the refusal, and nothing woke us for it. The
+ * rest comes behind them.
+ */
 int kernel_drain(struct kernel *k, kernel_record_fn fn, void *ctx)
 {
+	static const struct {
+		unsigned ring, limit;
+	} turns[] = { { RING_TELEMETRY, 1024 }, { RING_DECISIONS, KERNEL_DRAIN_MAX }, { RING_TELEMETRY, KERNEL_DRAIN_MAX } };
 	size_t i;
 	int n, total = 0;
 
 	k->fn = fn;
 	k->fn_ctx = ctx;
-	for (i = 0; i < RING_COUNT; i++) {
-		if (!k->rings[i])
-			continue;
-		k->drained = 0;
-		n = ring_buffer__consume(k->rings[i]);
-		if (n < 0 && n != -EXFULL)
+	for (i = 0; i < ARRAY_SIZE(turns); i++) {
+		n = drain_ring(k, turns[i].ring, turns[i].limit);
+		if (n < 0)
 			return n;
-		total += k->drained;
+		total += n;
 	}
 	return total;
 }
