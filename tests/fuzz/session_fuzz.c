@@ -9,14 +9,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct session *s;
-	size_t alive = 0;
 
 	if (session_parse(data, size, NAME, BOOT, &s))
 		return 0;
 	if (!s->generation || s->stage > STAGE_ENFORCE || strlen(s->name) >= SESSION_NAME_MAX)
 		abort();
 	for (struct session_command *c = s->commands; c; c = c->older) {
-		alive += c->alive;
 		if (c->args_len > SESSION_ARGS_MAX || c->args[c->args_len])
 			abort();
 	}

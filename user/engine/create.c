@@ -1,115 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A sandbox comes to be, and its policy is replaced. Each step is undone when a later one fails, and nobody hears of the sandbox before it is
- * whole: in the kernel, on disk for a successor, and in the record.
+ * A sandbox comes to be. Each step is undone when a later one fails, and nobody hears of the sandbox before it is whole: in the
+ * kernel, on disk for a successor, and in the record.
  */
 #include <stdio.h>
 #include "base/log.h"
+#include "engine/ask.h"
 #include "engine/clock.h"
-#include "engine/engine.h"
 
-#define POLICY_BYTES	(1u << 20)
-#define PARAMS_MAX	256
-
-struct ask {
-	struct generation_ask policy;
-	char *params[PARAMS_MAX];
-	const char *name;
-	enum stage stage;
-	bool allow_degraded, held, while_fd;
-	uint64_t deadline_ns;
-};
-
-/* ---- what was asked ---- */
-static bool flag(const struct kv *m, const char *key)
-{
-	const char *v = kv_get(m, key);
-
-	return v && !strcmp(v, "1");
-}
-
-static int read_policy(const struct engine *e, const struct kv *m, struct ask *a, char why[ENGINE_WHY])
-{
-	const struct kv_pair *text = kv_find(m, "policy", NULL);
-	const char *file = kv_get(m, "policy_file");
-
-	if (!text || !text->value_len) {
-		snprintf(why, ENGINE_WHY, "no policy was given");
-		return -EINVAL;
-	}
-	if (text->value_len > POLICY_BYTES) {
-		snprintf(why, ENGINE_WHY, "the policy is longer than %u bytes", POLICY_BYTES);
-		return -E2BIG;
-	}
-	a->policy = (struct generation_ask){ .text = text->value, .len = text->value_len, .file = file ? file : "policy", .params = a->params,
-		.own = (const char *const *)e->own };
-	for (const struct kv_pair *p = kv_find(m, "param", NULL); p; p = kv_find(m, "param", p)) {
-		if (a->policy.param_count == PARAMS_MAX || !strchr(p->value, '=') || strlen(p->value) != p->value_len) {
-			snprintf(why, ENGINE_WHY, "a parameter is name=value, and there are at most %d", PARAMS_MAX);
-			return -EINVAL;
-		}
-		a->params[a->policy.param_count++] = (char *)p->value;
-	}
-	return 0;
-}
-
-static int read_stage(const struct kv *m, enum stage *out, char why[ENGINE_WHY])
-{
-	const char *stage = kv_get(m, "stage");
-
-	if (!stage || !strcmp(stage, "enforce")) {
-		*out = STAGE_ENFORCE;
-	} else if (!strcmp(stage, "observe")) {
-		*out = STAGE_OBSERVE;
-	} else {
-		snprintf(why, ENGINE_WHY, "there is no stage \"%.40s\"; there are observe and enforce", stage);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int read_name(const char *name, const char **out, char why[ENGINE_WHY])
-{
-	for (const unsigned char *c = (const unsigned char *)name; name && *c; c++) {
-		if (*c < ' ' || *c == 0x7f) {
-			snprintf(why, ENGINE_WHY, "a name has no control characters");
-			return -EINVAL;
-		}
-	}
-	if (name && (!name[0] || strlen(name) >= SESSION_NAME_MAX)) {
-		snprintf(why, ENGINE_WHY, "a name has 1 to %d bytes", SESSION_NAME_MAX - 1);
-		return -EINVAL;
-	}
-	*out = name;
-	return 0;
-}
-
-static int read_ask(const struct engine *e, const struct kv *m, struct ask *a, char why[ENGINE_WHY])
-{
-	uint64_t ms = 0;
-	int err = read_policy(e, m, a, why);
-
-	if (!err)
-		err = read_stage(m, &a->stage, why);
-	if (!err)
-		err = read_name(kv_get(m, "name"), &a->name, why);
-	if (err)
-		return err;
-	a->allow_degraded = flag(m, "allow_degraded");
-	a->while_fd = flag(m, "while_fd");
-	a->held = flag(m, "held") || a->while_fd;
-	err = kv_get_u64(m, "deadline_ms", &ms);
-	if (err == -ENOENT)
-		return 0;
-	if (err || !ms || ms > UINT32_MAX * 1000ull) {
-		snprintf(why, ENGINE_WHY, "deadline_ms must be a number of milliseconds, at least 1");
-		return -EINVAL;
-	}
-	a->deadline_ns = clock_boot_ns() + ms * 1000000;
-	return 0;
-}
-
-/* ---- making ---- */
 static int copy(const struct kv *m, const char *key, char **out)
 {
 	const char *v = kv_get(m, key);
@@ -118,7 +16,7 @@ static int copy(const struct kv *m, const char *key, char **out)
 	return v && !*out ? -ENOMEM : 0;
 }
 
-static int session_prepare(struct engine *e, const struct ask *a, struct session_generation *g, const struct server_request *q, struct session **out)
+static int session_prepare(struct engine *e, const struct create_ask *a, struct session_generation *g, const struct server_request *q, struct session **out)
 {
 	char id[ULID_CHARS + 1];
 	struct session *s;
@@ -183,37 +81,17 @@ static int session_establish(struct engine *e, struct session *s, const struct p
 	return err;
 }
 
-static void tell_policy(struct engine *e, struct session *s, enum event_notice_kind kind, const char *actor)
-{
-	struct event_notice n = { .kind = kind, .time_ns = clock_boot_ns(), .sandbox = s->kernel_id, .generation = s->generation->number,
-		.actor = actor, .text = s->generation->file };
-
-	(void)spine_notice(&e->spine, &n);
-}
-
 static void tell_created(struct engine *e, struct session *s, const char *actor)
 {
 	struct event_notice n = { .kind = NOTICE_SESSION_START, .time_ns = clock_boot_ns(), .sandbox = s->kernel_id,
 		.generation = s->generation->number, .actor = actor, .text = s->held ? "held: it stays while empty" : NULL };
 
 	(void)spine_notice(&e->spine, &n);
-	tell_policy(e, s, NOTICE_POLICY_LOAD, actor);
+	ask_tell_policy(e, s, NOTICE_POLICY_LOAD, actor);
 	coverage_notice(e, s);
 }
 
 /* ---- answering ---- */
-static void reply_error(struct engine *e, const struct server_request *q, int err, const char *text, const struct diags *diags)
-{
-	_buf_ struct buf b = { 0 };
-
-	kv_begin(&b);
-	kv_add_u64(&b, "ok", 0);
-	kv_add_str(&b, "error", text[0] ? text : strerror(-err));
-	kv_add_u64(&b, "errno", -err);
-	generation_diags(&b, diags);
-	server_reply(e->server, q->conn, &b);
-}
-
 static void reply_created(struct engine *e, const struct server_request *q, struct session *s, const struct diags *diags)
 {
 	const struct buf *floor = coverage_floor(e, s);
@@ -232,7 +110,7 @@ static void reply_created(struct engine *e, const struct server_request *q, stru
 	server_reply(e->server, q->conn, &b);
 }
 
-static int take_holder(struct engine *e, const struct ask *a, struct session *s, struct server_request *q, char why[ENGINE_WHY])
+static int take_holder(struct engine *e, const struct create_ask *a, struct session *s, struct server_request *q, char why[ENGINE_WHY])
 {
 	int err;
 
@@ -250,64 +128,85 @@ static int take_holder(struct engine *e, const struct ask *a, struct session *s,
 	return err;
 }
 
-static int make(struct engine *e, const struct ask *a, struct server_request *q, struct diags *diags, struct session **out, char why[ENGINE_WHY])
+/* The policy, compiled, if it can be enforced here or the asker takes less. */
+static int build(struct engine *e, const struct create_ask *a, struct session_generation **g, struct policy_image *img, struct diags *diags,
+		 char why[ENGINE_WHY])
 {
-	_cleanup_(policy_image_done) struct policy_image img = { 0 };
-	struct session_generation *g;
-	struct session *s;
 	int err;
 
 	if (registry_living(e->sessions) >= ENGINE_SANDBOXES_MAX) {
 		snprintf(why, ENGINE_WHY, "%d sandboxes live on this host already", ENGINE_SANDBOXES_MAX);
 		return -EAGAIN;
 	}
-	err = generation_build(&a->policy, &g, &img, diags);
+	err = generation_build(&a->policy, g, img, diags);
 	if (err) {
 		snprintf(why, ENGINE_WHY, "the policy is refused");
 		return err;
 	}
-	if (!coverage_permits(e, g->policy, why) && !a->allow_degraded) {
-		session_generation_free(g);
-		return -EOPNOTSUPP;
-	}
-	why[0] = '\0';
-	err = engine_attach(e, why);
+	if (!coverage_permits(e, (*g)->policy, why) && !a->allow_degraded)
+		err = -EOPNOTSUPP;
+	else
+		why[0] = '\0';
 	if (!err)
-		err = session_prepare(e, a, g, q, &s);
-	if (err) {
-		session_generation_free(g);
-		return err;
-	}
-	session_generation_add(s, g);
-	err = registry_add(e->sessions, s);
+		err = engine_attach(e, why);
+	if (err)
+		session_generation_free(*g);
+	return err;
+}
+
+/* From here on the registry has it; taken out again when the rest fails. */
+static int enter(struct engine *e, const struct create_ask *a, struct session *s, const struct policy_image *img, struct server_request *q,
+		 char why[ENGINE_WHY])
+{
+	int err = registry_add(e->sessions, s);
+
 	if (err) {
 		session_free(s);
 		return err;
 	}
 	err = take_holder(e, a, s, q, why);
 	if (!err)
-		err = session_establish(e, s, &img, why);
+		err = session_establish(e, s, img, why);
 	if (err) {
 		loop_remove(s->while_source);
 		registry_remove(e->sessions, s);
+	}
+	return err;
+}
+
+static int make(struct engine *e, const struct create_ask *a, struct server_request *q, struct diags *diags, struct session **out, char why[ENGINE_WHY])
+{
+	_cleanup_(policy_image_done) struct policy_image img = { 0 };
+	struct session_generation *g;
+	struct session *s;
+	int err = build(e, a, &g, &img, diags, why);
+
+	if (err)
+		return err;
+	err = session_prepare(e, a, g, q, &s);
+	if (err) {
+		session_generation_free(g);
 		return err;
 	}
-	*out = s;
-	return 0;
+	session_generation_add(s, g);
+	err = enter(e, a, s, &img, q, why);
+	if (!err)
+		*out = s;
+	return err;
 }
 
 void op_create(struct engine *e, struct server_request *q)
 {
 	_cleanup_(diags_done) struct diags diags = { 0 };
-	struct ask ask = { 0 };
+	struct create_ask ask = { 0 };
 	struct session *s;
 	char why[ENGINE_WHY] = "", actor[64];
-	int err = read_ask(e, &q->message.kv, &ask, why);
+	int err = ask_read(e, &q->message.kv, &ask, why);
 
 	if (!err)
 		err = make(e, &ask, q, &diags, &s, why);
 	if (err) {
-		reply_error(e, q, err, why, &diags);
+		ask_refuse(e, q, err, why, &diags);
 		return;
 	}
 	ops_actor(q, actor);
@@ -315,81 +214,4 @@ void op_create(struct engine *e, struct server_request *q)
 	engine_timers(e);
 	tell_created(e, s, actor);
 	reply_created(e, q, s, &diags);
-}
-
-/* ---- replacing ---- */
-/*
- * The new text is on disk with the number it will have before the kernel has it: a successor that finds the kernel one generation on can
- * name its rules, and one that does not drops what never came into force.
- */
-static int replace(struct engine *e, struct session *s, struct session_generation *g, const struct policy_image *img, uint32_t *number)
-{
-	struct session_generation *old = s->generation;
-	int err;
-
-	g->number = old->number + 1;
-	session_generation_add(s, g);
-	err = session_save(e->state_dir, s, e->boot_id);
-	if (!err)
-		err = kernel_sandbox_reload(e->kernel, s->kernel_id, img, number);
-	if (err) {
-		s->generation = old;
-		session_generation_free(g);
-		flow_save(e, s);
-		return err;
-	}
-	g->number = *number;
-	account_retired(e, s, old);
-	flow_save(e, s);
-	return 0;
-}
-
-static int reload(struct engine *e, struct session *s, const struct ask *a, struct diags *diags, uint32_t *number, char why[ENGINE_WHY])
-{
-	_cleanup_(policy_image_done) struct policy_image img = { 0 };
-	struct session_generation *g;
-	int err = generation_build(&a->policy, &g, &img, diags);
-
-	if (err) {
-		snprintf(why, ENGINE_WHY, "the policy is refused; the old one stays in force");
-		return err;
-	}
-	err = replace(e, s, g, &img, number);
-	if (err)
-		snprintf(why, ENGINE_WHY, "the policy cannot be published; the old one stays in force: %s", strerror(-err));
-	return err;
-}
-
-void op_reload(struct engine *e, struct server_request *q)
-{
-	_cleanup_(diags_done) struct diags diags = { 0 };
-	struct session *s = ops_session(e, q);
-	_buf_ struct buf b = { 0 };
-	struct ask ask = { 0 };
-	char why[ENGINE_WHY] = "", actor[64];
-	uint32_t number = 0;
-	int err;
-
-	if (!s)
-		return;
-	err = read_policy(e, &q->message.kv, &ask, why);
-	if (!err && s->state != SESSION_LIVE) {
-		err = -ESRCH;
-		snprintf(why, ENGINE_WHY, "the sandbox has ended: %s", s->end_reason);
-	}
-	if (!err)
-		err = reload(e, s, &ask, &diags, &number, why);
-	if (err) {
-		reply_error(e, q, err, why, &diags);
-		return;
-	}
-	ops_actor(q, actor);
-	tell_policy(e, s, NOTICE_POLICY_RELOAD, actor);
-	coverage_notice(e, s);
-	kv_begin(&b);
-	kv_add_u64(&b, "ok", 1);
-	kv_add_str(&b, "digest", s->generation->digest);
-	kv_add_u64(&b, "generation", number);
-	generation_diags(&b, &diags);
-	server_reply(e->server, q->conn, &b);
 }

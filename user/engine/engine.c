@@ -246,7 +246,8 @@ static int open_kernel(struct engine *e, char why[ENGINE_WHY])
 
 static void tell_start(struct engine *e, const struct journal_recovery *found)
 {
-	struct event_notice start = { .kind = NOTICE_ENGINE_START, .time_ns = clock_boot_ns(), .text = e->enforcing ? NULL : "observe only: this kernel refuses LSM programs" };
+	struct event_notice start = { .kind = NOTICE_ENGINE_START, .time_ns = clock_boot_ns(),
+		.text = e->enforcing ? NULL : "observe only: this kernel refuses LSM programs" };
 	struct event_notice recovery = { .kind = NOTICE_JOURNAL_RECOVERY, .time_ns = start.time_ns, .bytes = found->torn_bytes,
 		.text = found->damage[0] ? found->damage : NULL };
 

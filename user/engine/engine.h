@@ -139,7 +139,7 @@ void coverage_reply(struct engine *e, struct buf *reply);
 int coverage_doctor(bool json);		/* prints; 0 when this kernel enforces in full, 1 else, negative errno */
 const struct buf *coverage_floor(struct engine *e, const struct session *s);	/* NULL: none for this sandbox */
 
-/* ---- ops.c, create.c ---- */
+/* ---- ops.c, create.c, reload.c ---- */
 void ops_request(void *ctx, struct server_request *q);
 void op_create(struct engine *e, struct server_request *q);
 void op_reload(struct engine *e, struct server_request *q);

@@ -51,7 +51,8 @@ static int help(void)
 {
 	_buf_ struct buf b = { 0 };
 
-	buf_add_str(&b, "usage: bailiffd [options]\n\nBailiff's engine: one per host, as root. `bailiff run` starts it on demand; the service unit runs it for good.\n\n");
+	buf_add_str(&b, "usage: bailiffd [options]\n\nBailiff's engine: one per host, as root. `bailiff run` starts it on demand; the service unit\n"
+			"runs it for good.\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(option_rows); i++) {
 		_buf_ struct buf name = { 0 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of the control socket, one row each; create and reload are in create.c. Every handler answers, now or later. */
+/* The operations of the control socket, one row each; create and reload have files of their own. Every handler answers, now or later. */
 #include <stdio.h>
 #include "base/counter.h"
 #include "base/file.h"
