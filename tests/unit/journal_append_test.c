@@ -163,6 +163,9 @@ TEST(lines_that_could_be_taken_for_others_are_refused)
 	memset(big, 'x', sizeof(big));
 	CHECK_EQ(journal_append(j, "{}\n{}", 5, NULL), -EINVAL);
 	CHECK_EQ(journal_append(j, "", 0, NULL), -EINVAL);
+	CHECK_EQ(journal_append(j, "{", 1, NULL), -EINVAL);
+	CHECK_EQ(journal_append(j, "[1]", 3, NULL), -EINVAL);
+	CHECK_EQ(journal_append(j, "{} ", 3, NULL), -EINVAL);
 	CHECK_EQ(journal_append(j, own, sizeof(own) - 1, NULL), -EINVAL);
 	CHECK_EQ(journal_append(j, big, sizeof(big), NULL), -EMSGSIZE);
 	big[0] = '{';

@@ -149,8 +149,8 @@ int journal_append(struct journal *j, const void *line, size_t n, uint64_t *seq)
 
 	if (n > JOURNAL_LINE_MAX)
 		return -EMSGSIZE;
-	if (!n || memchr(line, '\n', n) || line_is_own(line, n))
-		return -EINVAL;
+	if (n < 2 || *(const char *)line != '{' || ((const char *)line)[n - 1] != '}' || memchr(line, '\n', n) || line_is_own(line, n))
+		return -EINVAL;	/* recovery tells whole lines from torn ones by their ends */
 	pthread_mutex_lock(&j->lock);
 	err = append_locked(j, line, n, &at);
 	pthread_mutex_unlock(&j->lock);

@@ -42,7 +42,7 @@ struct journal_recovery {
 /* Open for writing (a lock file keeps a second writer out: -EBUSY), recover a torn tail, start the thread. */
 int journal_open(const struct journal_options *o, struct journal **out, struct journal_recovery *found);
 /*
- * Queue one event line. Gives its sequence number. Never waits for a disk. Not queued: -ENOBUFS (the queue is full), -EINVAL (empty, a newline
+ * Queue one event line. Gives its sequence number. Never waits for a disk. Not queued: -ENOBUFS (the queue is full), -EINVAL (no {...}, a newline
  * inside, or it poses as a line of the journal's own), -EMSGSIZE (above 1 MiB), -ENOMEM.
  */
 int journal_append(struct journal *j, const void *line, size_t n, uint64_t *seq);

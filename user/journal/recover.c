@@ -126,9 +126,9 @@ static int mend(struct writer *w, const struct segment_scan *s)
 	w->size_before = s->size;
 	if ((s->torn_bytes && ftruncate(o->fd, s->size)) || fsync(o->fd))
 		return -errno;
-	if (ftruncate(o->leaf_fd, s->leaves * HASH_BYTES))
+	if (ftruncate(o->leaf_fd, s->good_leaves * HASH_BYTES))
 		return -errno;
-	if (n && pwrite(o->leaf_fd, s->missing.data, n, s->leaves * HASH_BYTES) != (ssize_t)n)
+	if (n && pwrite(o->leaf_fd, s->missing.data, n, s->good_leaves * HASH_BYTES) != (ssize_t)n)
 		return errno ? -errno : -EIO;
 	return fsync(o->leaf_fd) || fsync(w->dirfd) ? -errno : 0;
 }

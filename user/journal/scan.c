@@ -189,24 +189,37 @@ static void note_bad_line(struct scan *s, const uint8_t stored[HASH_BYTES])
 	s->stored = s->out->tree;
 }
 
-/* Compare with the stored hash; behind them, remember ours. *out: the stored one, or NULL. */
+/* From the first missing hash on, ours are kept, to be written anew. */
+static int keep_leaf(struct scan *s)
+{
+	if (!s->out->missing.len)
+		s->out->good_leaves = s->out->lines;
+	buf_add(&s->out->missing, s->hash, HASH_BYTES);
+	return s->out->missing.err;
+}
+
+/*
+ * Compare with the stored hash. *out: the stored one, or NULL. A hash of zeros was never written: a power cut in the middle of a commit leaves
+ * such sectors. Taking it for missing gives nothing away: the line is still under the next checkpoint's root.
+ */
 static int check_leaf(struct scan *s, const uint8_t **out)
 {
+	static const uint8_t unwritten[HASH_BYTES];
 	const uint8_t *stored = NULL;
-	int got = leaf_next(&s->leaf, &stored);
+	int got = leaf_next(&s->leaf, &stored), err = 0;
 
 	if (got < 0)
 		return got;
-	*out = stored;
+	if (got && !memcmp(stored, unwritten, HASH_BYTES))
+		got = 0;
+	*out = got ? stored : NULL;
+	if (!got || s->out->missing.len)
+		err = keep_leaf(s);
 	if (s->bad_line && line_now(s) == s->bad_line + 1 && !memcmp(s->bad_stored, s->hash, HASH_BYTES))
 		s->bad_how = BAD_INSERTED;
-	if (!got) {
-		buf_add(&s->out->missing, s->hash, HASH_BYTES);
-		return s->out->missing.err;
-	}
-	if (!s->bad_line && memcmp(stored, s->hash, HASH_BYTES))
+	if (!err && got && !s->bad_line && memcmp(stored, s->hash, HASH_BYTES))
 		note_bad_line(s, stored);
-	return 0;
+	return err;
 }
 
 static void check_state(struct scan *s)
@@ -246,8 +259,8 @@ static int scan_line(struct scan *s, const char *text, size_t n)
 		err = check_content(s, text, n);
 	if (!err)
 		err = tree_add(&o->tree, s->hash);
-	if (!err && s->bad_line && stored)
-		err = tree_add(&s->stored, stored);
+	if (!err && s->bad_line)
+		err = tree_add(&s->stored, stored ? stored : s->hash);
 	if (err)
 		return err;
 	o->lines++;
@@ -321,6 +334,8 @@ static int scan_run(struct scan *s, int fd)
 	check_end(s);
 	if (fstat(fd, &st))
 		return -errno;
+	if (!s->out->missing.len)
+		s->out->good_leaves = s->out->lines;
 	s->out->torn_bytes = (uint64_t)st.st_size > s->out->size ? st.st_size - s->out->size : 0;
 	return 0;
 }

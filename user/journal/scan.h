@@ -14,9 +14,10 @@ struct segment_scan {
 	struct journal_header header;
 	bool has_header;
 	uint64_t lines, leaves;		/* whole lines; whole stored hashes */
+	uint64_t good_leaves;		/* of them in front of the first that is missing (never written: zeros) */
 	uint64_t size, torn_bytes;	/* bytes of those lines; bytes behind them that are no line */
 	struct tree tree;		/* of the lines */
-	struct buf missing;		/* hashes of the lines that have none stored */
+	struct buf missing;		/* hashes of the lines from good_leaves on */
 	uint64_t checkpoints;		/* valid ones, in front of any damage */
 	struct journal_checkpoint last;	/* the last valid one, if any */
 	bool ends_signed;		/* it is the last line */

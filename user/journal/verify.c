@@ -49,7 +49,7 @@ static bool check_end_of_before(struct verify *v, const struct segment_scan *s)
 	if (b->lines > p->lines || b->torn_bytes)
 		return fail(v, "segment %020llu line %llu: was added after the segment had ended", U(b->first), U(p->lines + 1));
 	if (b->missing.len)
-		return fail(v, "segment %020llu line %llu: its leaf hash is missing from the .leaf file", U(b->first), U(b->leaves + 1));
+		return fail(v, "segment %020llu line %llu: its leaf hash is missing from the .leaf file", U(b->first), U(b->good_leaves + 1));
 	if (memcmp(p->root, v->before_root, HASH_BYTES))
 		return fail(v, "segment %020llu line 1: names another root for segment %020llu than its lines give", U(s->first), U(b->first));
 	return true;
