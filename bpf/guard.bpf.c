@@ -280,6 +280,33 @@ static const __u64 closed_capabilities = BIT(12) /* NET_ADMIN */ | BIT(13) /* NE
 	BIT(26) /* SYS_TTY_CONFIG */ | BIT(27) /* MKNOD */ | BIT(30) /* AUDIT_CONTROL */ | BIT(32) /* MAC_OVERRIDE */ | BIT(33) /* MAC_ADMIN */ |
 	BIT(34) /* SYSLOG */ | BIT(37) /* AUDIT_READ */ | BIT(38) /* PERFMON */ | BIT(39) /* BPF */ | BIT(40) /* CHECKPOINT_RESTORE */;
 
+#define CAP_SYSLOG 34
+#define CAP_BPF 39
+
+/* Is the task in this call, by its number in the 64-bit or the 32-bit table? */
+static __always_inline bool in_call(__u64 native, __u64 compat)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+
+	return BPF_CORE_READ(regs, orig_ax) == (task->thread_info.status & TS_COMPAT ? compat : native);
+}
+
+/* Narrow capabilities that the kernel always asks for as `this or CAP_SYS_ADMIN`: the second question tells. */
+static const __u64 asked_first = BIT(38) /* PERFMON */ | BIT(40) /* CHECKPOINT_RESTORE */;
+
+/* What a call asks for beside its own capability is the same refusal: told once. bpf(2) asks before or after its own hook. */
+static __always_inline int refuse_capability(const struct here *h, int cap)
+{
+	bool bpf = in_call(321, 357), told = !bpf && !in_call(103, 103) /* syslog */;
+
+	if (bpf && cap == CAP_BPF)
+		return guard_refuse(h, RULE_BUILTIN(BPF), ACT_BPF, 0);
+	if (asked_first >> (cap & 63) & 1 || (!told && cap != CAP_SYSLOG))
+		return h->stage != STAGE_OBSERVE;
+	return guard_refuse(h, RULE_BUILTIN(CAPABILITY), ACT_CAPABLE, cap);
+}
+
 /* Without an audit flag it is a question, not a use: refused all the same, but not news. Lent credentials: overlay's copy-up. */
 SEC("lsm/capable")
 int BPF_PROG(on_capable, const struct cred *cred, struct user_namespace *ns, int cap, unsigned int opts, int prev)
@@ -297,5 +324,5 @@ int BPF_PROG(on_capable, const struct cred *cred, struct user_namespace *ns, int
 		return 0;
 	if (opts & CAP_OPT_NOAUDIT)
 		return h.stage == STAGE_OBSERVE ? 0 : -EPERM;
-	return guard_refuse(&h, RULE_BUILTIN(CAPABILITY), ACT_CAPABLE, cap) ? -EPERM : 0;
+	return refuse_capability(&h, cap) ? -EPERM : 0;
 }
