@@ -162,8 +162,9 @@ static struct coverage_row fake_rows[] = {
 	{ "devices", COVERAGE_MISSING, "not built yet", "" },
 };
 
-void kernel_coverage(const struct kernel *k, const struct coverage_row **rows, size_t *count)
+void kernel_coverage(const struct kernel *k, bool anew, const struct coverage_row **rows, size_t *count)
 {
+	(void)anew;
 	fake_rows[0].state = k->options.observe_only ? COVERAGE_MISSING : COVERAGE_FULL;
 	snprintf(fake_rows[0].how, sizeof(fake_rows[0].how), "%s", k->options.observe_only ? "the fake refuses" : "a fake that holds");
 	*rows = fake_rows;
@@ -174,7 +175,7 @@ int kernel_probe(const struct coverage_row **rows, size_t *count)
 {
 	struct kernel k = { .options.observe_only = !fake->can_enforce };
 
-	kernel_coverage(&k, rows, count);
+	kernel_coverage(&k, true, rows, count);
 	return 0;
 }
 
@@ -360,6 +361,11 @@ uint64_t kernel_sequence(struct kernel *k, uint32_t ring, uint32_t cpu)
 {
 	(void)k;
 	return cpu < FAKE_CPUS ? fake->sequences[ring][cpu] : 0;
+}
+
+void kernel_tidy(struct kernel *k)
+{
+	(void)k;
 }
 
 void kernel_beat(struct kernel *k)

@@ -72,7 +72,7 @@ bool coverage_permits(struct engine *e, const struct policy *p, char why[ENGINE_
 
 	if (e->enforcing)
 		return true;	/* the loader takes all families or none: what runs is whole */
-	kernel_coverage(e->kernel, &rows, &count);
+	kernel_coverage(e->kernel, false, &rows, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].state == COVERAGE_FULL || !needed_row(&rows[i]) || all_open(open, rows[i].name))
 			continue;
@@ -104,15 +104,25 @@ const struct buf *coverage_floor(struct engine *e, const struct session *s)
 }
 
 /* ---- the one line ---- */
-static void add_classes(struct buf *out, const char *open)
-{
-	static const char *const classes[] = { "files", "network", "sockets" };
+static const char *const judged[] = { "files", "network", "sockets" };
+static const char *const unbuilt[] = { "devices", "privileges", "limits", "session", "labels" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
-		if (!has_word(open, classes[i], strlen(classes[i])))
-			buf_addf(out, " %s", classes[i]);
+/* The classes of a table that the policy opens, or those that it does not; lead comes before the first. */
+static void add_classes(struct buf *out, const char *lead, const char *const *classes, size_t n, const char *open, bool opened)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (has_word(open, classes[i], strlen(classes[i])) != opened)
+			continue;
+		buf_addf(out, "%s %s", lead, classes[i]);
+		lead = "";
 	}
-	buf_add_str(out, " guard");
+}
+
+/* What a policy opens that we could judge is news; what we cannot judge yet it has to open. */
+static void add_open(struct buf *out, const char *open)
+{
+	add_classes(out, "; OPEN by policy, nothing of it is judged:", judged, ARRAY_SIZE(judged), open, true);
+	add_classes(out, "; not built yet:", unbuilt, ARRAY_SIZE(unbuilt), open, true);
 }
 
 void coverage_line(struct engine *e, const struct session *s, struct buf *out)
@@ -129,15 +139,14 @@ void coverage_line(struct engine *e, const struct session *s, struct buf *out)
 	}
 	if (s->stage == STAGE_OBSERVE) {
 		buf_add_str(out, "observe: would-be refusals are recorded for");
-		add_classes(out, open);
-		buf_add_str(out, "; only Bailiff's own things refuse; seccomp floor off");
+		add_classes(out, "", judged, ARRAY_SIZE(judged), open, false);
+		buf_add_str(out, " guard; only Bailiff's own things refuse; seccomp floor off");
 	} else {
 		buf_add_str(out, "enforce:");
-		add_classes(out, open);
-		buf_addf(out, " in the kernel; seccomp floor %s", coverage_floor(e, s) ? "on" : "OFF");
+		add_classes(out, "", judged, ARRAY_SIZE(judged), open, false);
+		buf_addf(out, " guard in the kernel; seccomp floor %s", coverage_floor(e, s) ? "on" : "OFF");
 	}
-	if (open[0])
-		buf_addf(out, "; open by policy: %s", open);
+	add_open(out, open);
 }
 
 /* ---- records ---- */
@@ -164,7 +173,7 @@ void coverage_notice(struct engine *e, struct session *s)
 	const char *open = open_of(s && s->generation ? s->generation->policy : NULL, &b);
 	struct event_notice notice = { .kind = NOTICE_COVERAGE, .time_ns = clock_boot_ns(), .coverage = list };
 
-	kernel_coverage(e->kernel, &rows, &count);
+	kernel_coverage(e->kernel, false, &rows, &count);
 	for (; n < count && n < ROWS_MAX; n++)
 		list[n] = row_for(&rows[n], s, open);
 	notice.coverage_count = n;
@@ -198,7 +207,7 @@ void coverage_reply(struct engine *e, struct buf *reply)
 	char lsm[256];
 	size_t count;
 
-	kernel_coverage(e->kernel, &rows, &count);
+	kernel_coverage(e->kernel, true, &rows, &count);
 	host_texts(&u, lsm);
 	for (size_t i = 0; i < count; i++)
 		complete &= !needed_row(&rows[i]) || rows[i].state == COVERAGE_FULL;

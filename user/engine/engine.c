@@ -112,6 +112,7 @@ static void on_tick(void *ctx)
 		account_heartbeat(e);
 	spine_tick(&e->spine);
 	server_tick(e->server, now);
+	kernel_tidy(e->kernel);
 	rest(e, now);
 }
 

@@ -49,6 +49,8 @@ struct kernel {
 	struct host_state *host;
 	struct spans arena_spans, counter_spans;
 	struct retired *retired;	/* by sandbox index */
+	uint32_t *parting;		/* by sandbox index: the slot of one that ended, until a grace period has passed; 0: none */
+	size_t parting_count;
 	int grace_outer, grace_inner;
 	struct bpf_object *objects[8];
 	struct bpf_link *links[MAX_PROGRAMS];

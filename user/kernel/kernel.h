@@ -42,8 +42,9 @@ int kernel_detach(struct kernel *k);			/* only without sandboxes */
 void kernel_close(struct kernel *k);			/* lets go; what is pinned stays in force */
 /* Load, attach and throw away without touching pins: what this kernel lets us do. Rows live as long as the process. */
 int kernel_probe(const struct coverage_row **rows, size_t *count);
-/* The same rows for what an open kernel side has in force, without loading anything again. Good until the next call of either. */
-void kernel_coverage(const struct kernel *k, const struct coverage_row **rows, size_t *count);
+/* The same rows for what an open kernel side has in force. anew: try again whether a program refuses, which takes a tenth of a second; else as
+ * the last try found it. Good until the next call of either. */
+void kernel_coverage(const struct kernel *k, bool anew, const struct coverage_row **rows, size_t *count);
 bool kernel_can_enforce(void);				/* from kernel_probe: LSM programs load and attach */
 
 /* ---- sandboxes ---- */
@@ -57,6 +58,7 @@ int kernel_sandbox_new(struct kernel *k, const struct policy_image *img, enum st
 int kernel_sandbox_reload(struct kernel *k, uint64_t id, const struct policy_image *img, uint32_t *generation);
 int kernel_sandbox_end(struct kernel *k, uint64_t id);	/* from now on every hook refuses its members; the row stays until free */
 int kernel_sandbox_free(struct kernel *k, uint64_t id);	/* when nothing of it lives */
+void kernel_tidy(struct kernel *k);	/* what ended sandboxes held is given back once no program can see it: waits for that, so now and then */
 int kernel_sandbox_get(struct kernel *k, uint64_t id, struct kernel_sandbox *out);
 size_t kernel_sandbox_list(struct kernel *k, struct kernel_sandbox *out, size_t max);	/* living and ending ones, as found in the maps */
 /* A task that enters this cgroup by any hand becomes a member of sandbox id with this command number. */

@@ -90,6 +90,37 @@ static void grace_wait(struct kernel *k)
 	(void)bpf_map_update_elem(k->grace_outer, &zero, &k->grace_inner, BPF_ANY);
 }
 
+/* After a grace period. */
+static void slot_retire(struct kernel *k, uint32_t number)
+{
+	struct policy_slot *s = &k->slots[number];
+
+	spans_drop(&k->arena_spans, s->arena_base);
+	spans_drop(&k->counter_spans, s->counter_base);
+	s->in_use = 0;
+}
+
+/* Rows that ended and their slots, which wait for the grace period together: nobody waits for it while a sandbox ends. */
+static void grace_pass(struct kernel *k)
+{
+	size_t i;
+
+	grace_wait(k);
+	for (i = 0; k->parting_count && i < MAX_SANDBOXES; i++) {
+		if (!k->parting[i])
+			continue;
+		slot_retire(k, k->parting[i]);
+		k->parting[i] = 0;
+		k->parting_count--;
+	}
+}
+
+void kernel_tidy(struct kernel *k)
+{
+	if (k->parting_count)
+		grace_pass(k);
+}
+
 int publish_open(struct kernel *k)
 {
 	int err;
@@ -97,7 +128,8 @@ int publish_open(struct kernel *k)
 	k->arena_spans.limit = ARENA_WORDS;
 	k->counter_spans.limit = COUNTER_CELLS;
 	k->retired = calloc(MAX_SANDBOXES, sizeof(*k->retired));
-	if (!k->retired)
+	k->parting = calloc(MAX_SANDBOXES, sizeof(*k->parting));
+	if (!k->retired || !k->parting)
 		return -ENOMEM;
 	if ((err = map_memory(k, MAP_ARENA, &k->arena)) || (err = map_memory(k, MAP_SLOTS, &k->slots)) ||
 	    (err = map_memory(k, MAP_SANDBOXES, &k->sandboxes)) || (err = map_memory(k, MAP_COUNTERS, &k->counters)) ||
@@ -132,6 +164,7 @@ void publish_close(struct kernel *k)
 	for (i = 0; k->retired && i < MAX_SANDBOXES; i++)
 		free(k->retired[i].cells);
 	free(k->retired);
+	free(k->parting);
 	if (k->grace_outer >= 0)
 		close(k->grace_outer);
 	if (k->grace_inner >= 0)
@@ -223,8 +256,7 @@ static int slot_free_number(struct kernel *k, uint32_t *out)
 	return -ENOSPC;
 }
 
-/* Fill a free slot: nobody points there yet. */
-static int slot_fill(struct kernel *k, const struct policy_image *img, uint32_t generation, uint32_t *number)
+static int slot_try(struct kernel *k, const struct policy_image *img, uint32_t generation, uint32_t *number)
 {
 	_cleanup_(policy_image_done) struct policy_image placed = {};
 	uint32_t slot, cells, base;
@@ -250,14 +282,15 @@ static int slot_fill(struct kernel *k, const struct policy_image *img, uint32_t 
 	return 0;
 }
 
-/* After a grace period. */
-static void slot_retire(struct kernel *k, uint32_t number)
+/* Fill a free slot: nobody points there yet. */
+static int slot_fill(struct kernel *k, const struct policy_image *img, uint32_t generation, uint32_t *number)
 {
-	struct policy_slot *s = &k->slots[number];
+	int err = slot_try(k, img, generation, number);
 
-	spans_drop(&k->arena_spans, s->arena_base);
-	spans_drop(&k->counter_spans, s->counter_base);
-	s->in_use = 0;
+	if (err != -ENOSPC || !k->parting_count)
+		return err;
+	grace_pass(k);
+	return slot_try(k, img, generation, number);
 }
 
 /* ---- sandboxes ---- */
@@ -290,19 +323,28 @@ static uint64_t next_id(struct kernel *k)
 	return k->host->next_sandbox = now;
 }
 
+static struct sandbox *row_take(struct kernel *k)
+{
+	size_t i;
+
+	for (i = 0; i < MAX_SANDBOXES; i++)
+		if (!k->sandboxes[i].id && !k->parting[i])
+			return &k->sandboxes[i];
+	return NULL;
+}
+
+
 int kernel_sandbox_new(struct kernel *k, const struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id)
 {
-	struct sandbox *sb = NULL;
+	struct sandbox *sb = row_take(k);
 	uint32_t slot;
-	size_t i;
 	int err;
 
-	for (i = 0; i < MAX_SANDBOXES && !sb; i++)
-		if (!k->sandboxes[i].id)
-			sb = &k->sandboxes[i];
-	if (!sb)
-		return -ENOSPC;
-	err = slot_fill(k, img, 1, &slot);
+	if (!sb) {
+		kernel_tidy(k);
+		sb = row_take(k);
+	}
+	err = sb ? slot_fill(k, img, 1, &slot) : -ENOSPC;
 	if (err)
 		return err;
 	*sb = (struct sandbox){ .cgroup_id = cgroup_id, .deadline_ns = deadline_ns, .slot = slot, .stage = stage, .state = SANDBOX_LIVE };
@@ -339,7 +381,7 @@ int kernel_sandbox_reload(struct kernel *k, uint64_t id, const struct policy_ima
 	if (err)
 		return err;
 	__atomic_store_n(&sb->slot, fresh, __ATOMIC_RELEASE);
-	grace_wait(k);
+	grace_pass(k);
 	keep_retired(k, sb, old, steal(&room));
 	slot_retire(k, old);
 	*generation = k->slots[fresh].generation;
@@ -370,8 +412,8 @@ int kernel_sandbox_free(struct kernel *k, uint64_t id)
 	r = &k->retired[sb - k->sandboxes];
 	__atomic_store_n(&sb->state, SANDBOX_FREE, __ATOMIC_RELEASE);
 	__atomic_store_n(&sb->id, 0, __ATOMIC_RELEASE);
-	grace_wait(k);
-	slot_retire(k, slot);
+	k->parting[sb - k->sandboxes] = slot;
+	k->parting_count++;
 	free(r->cells);
 	*r = (struct retired){};
 	return 0;
