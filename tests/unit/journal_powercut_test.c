@@ -55,8 +55,12 @@ static void note(int fd, bool sync, const void *bytes, size_t len, size_t offset
 	pthread_mutex_lock(&lock);
 	if (recording) {
 		if (entries == room) {
+			struct entry *bigger = reallocarray(diary, room ? 2 * room : 1024, sizeof(*diary));
+
+			if (!bigger)
+				abort();
+			diary = bigger;
 			room = room ? 2 * room : 1024;
-			diary = reallocarray(diary, room, sizeof(*diary));
 		}
 		diary[entries] = (struct entry){ .file = file_of(fd), .sync = sync, .offset = offset, .len = len };
 		if (!sync) {

@@ -183,7 +183,7 @@ TEST(export_prints_the_very_bytes)
 	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2030-01-01T00:00:00Z | grep -c 4000000000000"), 0);
 	CHECK_STR(out, "1\n");
 	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2h | grep -c '\"old\"'"), 1);
-	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2h | grep -c '\"segment\",'") , 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2h | grep -c '\"segment\",'"), 0);
 	place_remove(&p);
 }
 

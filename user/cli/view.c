@@ -22,7 +22,7 @@ struct verify_options {
 
 static const struct cli_option verify_rows[] = {
 	{ "key", 0, "FILE", OPTION_TEXT, offsetof(struct verify_options, key), "public key (PEM); default: this host's" },
-	{ "head", 0, "SEG:N:ROOT", OPTION_TEXT, offsetof(struct verify_options, head), "a state that somebody else remembers (bailiff_head in a SIEM) must be part of it" },
+	{ "head", 0, "SEG:N:ROOT", OPTION_TEXT, offsetof(struct verify_options, head), "a state remembered elsewhere (bailiff_head in a SIEM) must be in it" },
 	{ "json", 0, NULL, OPTION_FLAG, offsetof(struct verify_options, json), "a JSON object" },
 };
 static const struct cli_spec verify_spec = {
