@@ -160,7 +160,7 @@ TEST(addresses_show_as_the_caller_said_them)
 	       { "connection_info.direction_id", "2" }, { "connection_info.protocol_num", "6" }, { "metadata.event_code", "connect" });
 	sample_flow(&s, ACT_SEND, 5, v6);
 	encode(&s);
-	EXPECT({ "message", "send [2001:db8::1]:53 by python3" }, { "dst_endpoint.ip", "2001:db8::1" }, { "connection_info.protocol_num", "17" });
+	EXPECT({ "message", "send [2001:db8::1]:53/udp by python3" }, { "dst_endpoint.ip", "2001:db8::1" }, { "connection_info.protocol_num", "17" });
 	sample_flow(&s, ACT_LISTEN, 5, sample_v4(127, 0, 0, 1, 80));
 	encode(&s);
 	EXPECT({ "activity_id", "7" }, { "connection_info.direction_id", "1" });

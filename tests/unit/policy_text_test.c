@@ -98,9 +98,25 @@ TEST(a_rule_knows_its_place_reason_and_owner)
 	CHECK_STR(info.id, "guard.mount");
 	CHECK_STR(info.file, "built-in");
 	CHECK_EQ(info.class_id, CLASS_GUARD);
+	CHECK_EQ(info.line, 0);
 	CHECK_OK(policy_rule(p, RULE_BUILTIN(NETWORK_DEFAULT), &info));
 	CHECK_EQ(info.class_id, CLASS_NETWORK);
 	CHECK_EQ(policy_rule(p, BUILTIN_BASE + B_COUNT, &info), -ENOENT);
+	policy_free(p);
+}
+
+TEST(a_default_leads_to_where_its_class_could_say_more)
+{
+	struct policy *p = load("version: 1\npolicy: p\nowner: platform\nuses: [base]\nfiles:\n  read: [/srv]\n", NULL, 0);
+	struct policy_rule_info info;
+
+	CHECK_OK(policy_rule(p, RULE_BUILTIN(FILES_DEFAULT), &info));
+	CHECK_STR(info.file, "p.yaml");
+	CHECK_EQ(info.line, 5);
+	CHECK_STR(info.owner, "platform");
+	CHECK_OK(policy_rule(p, RULE_BUILTIN(UNIX_DEFAULT), &info));
+	CHECK_STR(info.file, "p.yaml");
+	CHECK_EQ(info.line, 2);	/* the class is not there: the policy's name */
 	policy_free(p);
 }
 

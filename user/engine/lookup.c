@@ -51,7 +51,7 @@ static int find_rule(void *ctx, uint64_t sandbox, uint32_t generation, uint32_t 
 
 	if (!g || !g->policy || policy_rule(g->policy, rule, &info))
 		return -ENOENT;
-	*out = (struct event_rule){ .id = info.id, .file = info.file, .why = info.why, .owner = info.owner, .ticket = info.ticket,
+	*out = (struct event_rule){ .id = info.id, .file = info.line ? info.file : NULL, .why = info.why, .owner = info.owner, .ticket = info.ticket,
 		.preset = info.preset, .line = info.line, .column = info.column };
 	return 0;
 }

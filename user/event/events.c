@@ -187,12 +187,12 @@ void events_find_rule(struct events *e, uint64_t sandbox, uint32_t generation, u
 	};
 
 	*out = (struct event_rule){};
-	if (rule >= BUILTIN_BASE && rule - BUILTIN_BASE < B_COUNT) {
-		*out = builtins[rule - BUILTIN_BASE];
-		return;
-	}
 	if (!e->source.rule(e->source.ctx, sandbox, generation, rule, out) && out->id)
 		return;
+	if (rule >= BUILTIN_BASE && rule - BUILTIN_BASE < B_COUNT) {
+		*out = builtins[rule - BUILTIN_BASE];	/* these mean the same in every policy */
+		return;
+	}
 	snprintf(e->rule_number, sizeof(e->rule_number), "#%u", rule);
 	*out = (struct event_rule){ .id = e->rule_number };
 }

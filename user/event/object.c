@@ -195,6 +195,8 @@ void object_say(struct work *w)
 			buf_add_char(b, ']');
 		buf_add_char(b, ':');
 		buf_add_u64(b, ev->addr.port);
+		if (ev->addr.proto == IPPROTO_UDP)
+			buf_add_str(b, "/udp");	/* as policies and explain write it */
 	} else if (ev->path.n) {
 		buf_add_char(b, ' ');
 		say_bytes(b, ev->path);

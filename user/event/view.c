@@ -195,6 +195,8 @@ static void put_rule(const struct printer *p, const struct event_view *v)
 	if (v->file) {
 		snprintf(place, sizeof(place), " %.250s:%u", v->file, v->line);
 		put(p, "", place);
+	} else if (!strncmp(v->rule, "guard.", 6)) {
+		buf_add_str(p->out, " built-in");	/* no policy's line can change it */
 	}
 	if (v->why) {
 		buf_add_str(p->out, " ");

@@ -32,7 +32,15 @@ size_t policy_rule_count(const struct policy *p)
 	return p->rule_count;
 }
 
-static int builtin_rule_info(uint32_t which, struct policy_rule_info *out)
+/* What no rule allows is refused by what the policy does not say: its default leads to where that could be said. */
+static void default_info(const struct policy *p, enum policy_class class, struct policy_rule_info *out)
+{
+	out->file = p->files[0];
+	out->line = p->class_line[class];
+	out->owner = p->owner;
+}
+
+static int builtin_rule_info(const struct policy *p, uint32_t which, struct policy_rule_info *out)
 {
 	if (which >= B_COUNT)
 		return -ENOENT;
@@ -40,6 +48,12 @@ static int builtin_rule_info(uint32_t which, struct policy_rule_info *out)
 		.id = builtins[which].id, .file = "built-in", .why = builtins[which].text, .class_id = builtin_class(builtins[which].id),
 		.deny = true,
 	};
+	if (which == B_FILES_DEFAULT)
+		default_info(p, PC_FILES, out);
+	else if (which == B_NETWORK_DEFAULT)
+		default_info(p, PC_NETWORK, out);
+	else if (which == B_UNIX_DEFAULT)
+		default_info(p, PC_SOCKETS, out);
 	return 0;
 }
 
@@ -48,7 +62,7 @@ int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *
 	const struct rule *r;
 
 	if (rule >= BUILTIN_BASE)
-		return builtin_rule_info(rule - BUILTIN_BASE, out);
+		return builtin_rule_info(p, rule - BUILTIN_BASE, out);
 	if (rule >= p->rule_count)
 		return -ENOENT;
 	r = p->rules[rule];

@@ -99,6 +99,7 @@ struct policy {
 	uint32_t open;		/* bits 1 << PC_* */
 	uint32_t own_open;	/* those that the policy itself lists */
 	unsigned open_line, open_column;
+	unsigned class_line[PC_COUNT];	/* of its key in the policy's own text, where its default is to be changed; else that of its name */
 	uint32_t record;
 	bool record_given;	/* else the default, of which one kind is not built yet */
 	bool io_uring;

@@ -54,7 +54,7 @@ struct policy_rule_info {
 	bool deny;
 };
 size_t policy_rule_count(const struct policy *p);	/* numbers 0..count-1, in byte order of ids */
-/* Also RULE_BUILTIN(x), whose file is "built-in". -ENOENT; also for RULE_NONE. */
+/* Also RULE_BUILTIN(x): a class's default leads to its key in the policy, the guard's file is "built-in". -ENOENT; also for RULE_NONE. */
 int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out);
 
 const char *policy_name(const struct policy *p);

@@ -249,6 +249,19 @@ static const struct field preset_fields[] = {
 	{ "files", read_files }, { "network", read_network }, { "sockets", read_sockets }, { "calls", read_calls },
 };
 
+static void note_lines(struct policy *p, const struct yaml_node *tree)
+{
+	for (size_t i = 0; tree->kind == YAML_MAP && i < PC_COUNT; i++) {
+		for (size_t k = 0; k < tree->count; k++) {
+			const struct yaml_node *key = tree->keys[k];
+			bool own = !strcmp(key->text, class_table[i].word);
+
+			if (own || (!p->class_line[i] && !strcmp(key->text, "policy")))
+				p->class_line[i] = key->line;
+		}
+	}
+}
+
 /* One text; file and preset already stand in the policy, so that rules may point at them. */
 static void read_document(struct reader *r, const char *text, size_t len)
 {
@@ -265,6 +278,8 @@ static void read_document(struct reader *r, const char *text, size_t len)
 	if (r->preset)
 		read_fields(r, tree, "a preset", preset_fields, ARRAY_SIZE(preset_fields), r->p);
 	else
+		note_lines(r->p, tree);
+	if (!r->preset)
 		read_fields(r, tree, "a policy", document_fields, ARRAY_SIZE(document_fields), r->p);
 	if (tree->kind == YAML_MAP && !yaml_get(tree, "version"))
 		diag_add(r->d, false, r->file, 1, 1, "the first key is \"version: 1\"");
