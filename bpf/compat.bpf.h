@@ -31,8 +31,6 @@
  */
 #define FMODE_NOACCOUNT 0x20000000
 
-#define FMODE_BACKING 0x2000000	/* since 6.5 (62d53c4a1dfe) */
-
 #define O_TRUNC 01000
 #define O_TMPFILE_BIT 020000000
 #define FMODE_EXEC_FLAG 0x20	/* __FMODE_EXEC in f_flags: opened by execve, uselib or a script's interpreter */

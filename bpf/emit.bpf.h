@@ -121,8 +121,8 @@ static __always_inline __u64 fold_key(const struct report *r)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 h = mix(r->sandbox, (__u64)r->command << 32 | r->rule);
 
-	/* read as a number: a typed load would be a pointer, which may not be mixed */
-	h = mix(h, (__u64)BPF_CORE_READ(task, mm, exe_file));
+	/* the inode, for each exec has an open file of its own; read as a number: a typed load would be a pointer, which may not be mixed */
+	h = mix(h, (__u64)BPF_CORE_READ(task, mm, exe_file, f_inode));
 	h = mix(h, (__u64)r->operation << 32 | (__u32)r->verb << 8 | r->stage);
 	h = mix(h, r->hash);
 	h = mix(h, r->arg);

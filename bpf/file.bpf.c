@@ -91,13 +91,13 @@ int BPF_PROG(on_file_receive, struct file *file, int prev)
 
 /*
  * The path that user space named. What overlayfs maps is a file of its own; it carries the outer path as f_path, or since 6.8 (def3ae83da02)
- * beside it.
+ * beside it. FMODE_BACKING says so and has moved from bit to bit; among files that are mapped NOACCOUNT says the same.
  */
 static __always_inline void object_from_file(struct object *o, struct file *file)
 {
 	struct backing_file *backing = (void *)file;
 
-	if (bpf_core_field_exists(backing->user_path) && BPF_CORE_READ(file, f_mode) & FMODE_BACKING) {
+	if (bpf_core_field_exists(backing->user_path) && BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT) {
 		o->mnt = BPF_CORE_READ(backing, user_path.mnt);
 		o->dentry = BPF_CORE_READ(backing, user_path.dentry);
 	} else {

@@ -313,8 +313,13 @@ TEST(a_started_program_and_a_daemon_stay_governed)
 	CHECK_EQ(free_run(cat_secret, NULL), 0);
 	CHECK_EQ(ruled_run(r, cat_secret, NULL), -1);
 	check_record(r, &e);
-	CHECK_REFUSED(r, daemon_reads, "/tmp/exec/secret", EACCES);
+	/* the same program again is the same refusal: counted, not told again */
+	CHECK_EQ(ruled_run(r, cat_secret, NULL), -1);
+	govern_drain();
+	CHECK_EQ(govern_seen_count, 1);
 	CHECK_EQ(ruled_refused(r, "secret"), 2);
+	CHECK_REFUSED(r, daemon_reads, "/tmp/exec/secret", EACCES);
+	CHECK_EQ(ruled_refused(r, "secret"), 3);
 	ruled_free(r);
 }
 
