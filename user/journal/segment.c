@@ -141,7 +141,7 @@ static ssize_t reader_fill(struct line_reader *r)
 	char *bigger;
 	ssize_t n;
 
-	if (rest)
+	if (r->buf && rest)
 		memmove(r->buf, r->buf + r->pos, rest);
 	r->base += r->pos;
 	r->have = rest;
@@ -168,7 +168,7 @@ int line_reader_next(struct line_reader *r, const char **text, size_t *len)
 		const char *from = r->have ? r->buf + r->pos : NULL, *end = NULL;
 		ssize_t n;
 
-		if (rest > looked)
+		if (from && rest > looked)
 			end = memchr(from + looked, '\n', rest - looked);
 		if (end && end - from <= JOURNAL_LINE_MAX) {
 			*text = from;
