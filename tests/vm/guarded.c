@@ -62,6 +62,7 @@ void check_guarded_observed(const struct guarded *g)
 pid_t outsider_start(uid_t uid)
 {
 	int ready[2];
+	sigset_t held;
 	char c;
 	pid_t pid;
 
@@ -70,6 +71,9 @@ pid_t outsider_start(uid_t uid)
 	CHECK(pid >= 0);
 	if (!pid) {
 		setpgid(0, 0);
+		sigemptyset(&held);
+		sigaddset(&held, SIGURG);
+		sigprocmask(SIG_BLOCK, &held, NULL);	/* stays pending, to be seen */
 		if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid) || prctl(PR_SET_DUMPABLE, 1) || write(ready[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
@@ -85,4 +89,21 @@ void outsider_stop(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+}
+
+bool outsider_signalled(pid_t pid)
+{
+	unsigned long long pending = 0, shared = 0;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		(void)!sscanf(line, "SigPnd: %llx", &pending);
+		(void)!sscanf(line, "ShdPnd: %llx", &shared);
+	}
+	fclose(f);
+	return (pending | shared) >> (SIGURG - 1) & 1;
 }

@@ -36,5 +36,6 @@ extern const char guarded_policy[];
 /* A process outside every sandbox, of this user, that waits to be killed. */
 pid_t outsider_start(uid_t uid);
 void outsider_stop(pid_t pid);
+bool outsider_signalled(pid_t pid);	/* by SIGURG, since it started */
 
 #endif
