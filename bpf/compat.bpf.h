@@ -46,6 +46,16 @@
 #define RENAME_EXCHANGE 2
 #define RENAME_WHITEOUT 4
 
+#define TIOCSTI 0x5412
+#define TIOCLINUX 0x541C
+#define FIOSETOWN 0x8901
+#define SIOCSPGRP 0x8902
+#define IOC_READ 0x80000000	/* in an ioctl's number: it gives something back */
+#define FS_IOC_SET_ENCRYPTION_POLICY 0x800c6613
+#define BTRFS_IOCTL 0x94
+#define FICLONE_NR 9
+#define FICLONERANGE_NR 13
+
 #define ATTR_MODE 1
 #define ATTR_UID 2
 #define ATTR_GID 4

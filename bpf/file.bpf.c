@@ -5,7 +5,8 @@
  *
  * What a descriptor may do is judged when it is made (open, arrival by socket), not on each read and write.
  */
-#include "judge.bpf.h"
+#include "dentry.bpf.h"
+#include "naming.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -238,116 +239,6 @@ int BPF_PROG(on_path_notify, const struct path *path, u64 mask, unsigned int typ
 
 /* ---- name changes ---- */
 
-enum name_verdict { NAME_FINE, NAME_REFUSED, NAME_CROSSES };
-
-static __always_inline int name_error(enum name_verdict v)
-{
-	if (v == NAME_REFUSED)
-		return -EACCES;
-	return v == NAME_CROSSES ? -EXDEV : 0;	/* EXDEV: mv and its kin fall back to copying */
-}
-
-static __always_inline bool is_dir(const struct dentry *dentry)
-{
-	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-
-	return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
-}
-
-/*
- * A new name grants nothing that the old one lacked: a directory keeps its states below (what lies in it keeps its rights), anything else
- * gains no verb. to is walks[to], from walks[!to].
- */
-static __always_inline bool name_grants(struct scratch *s, __u32 index, __u32 slot, bool directory, __u32 to)
-{
-	struct walk *a = &s->walks[0], *b = &s->walks[1];
-	__u32 old, new;
-
-	if (directory)
-		return a->below_trie != b->below_trie || a->below_glob != b->below_glob;
-	path_rights(index, !to, slot);
-	old = s->ruling.rights;
-	path_rights(index, to, slot);
-	new = s->ruling.rights;
-	return new & ~old;
-}
-
-static __always_inline enum name_verdict refuse_name(const struct here *h, struct scratch *s, __u32 index, enum operation op)
-{
-	report_init(&s->report, h, CLASS_FILES, VERB_CREATE, op);
-	s->report.rule = RULE_BUILTIN(NAME_CHANGE);
-	s->report.error = -EXDEV;
-	s->report.hash = s->walks[0].hash ^ s->walks[1].hash;
-	return report_path(index, 2) ? NAME_CROSSES : NAME_FINE;
-}
-
-/* What a call that gives a second name is about. */
-struct naming {
-	const struct vfsmount *old_mnt, *new_mnt;
-	struct dentry *old, *new;
-	__u32 old_verbs, new_verbs;
-	__u32 exchange;
-	enum operation op;
-};
-
-static __always_inline enum name_verdict judge_naming_in(const struct here *h, const struct naming *n, struct scratch *s, __u32 index)
-{
-	struct object o = { .dentry = n->new, .op = n->op, .verbs = n->new_verbs };
-	bool directory = is_dir(n->old);
-
-	s->walks[0].proc_root = s->walks[1].proc_root = 0;
-	walk_from(&s->walks[0], n->old_mnt, n->old);
-	walk_from(&s->walks[1], n->new_mnt, n->new);
-	path_walk(index, 0);
-	path_walk(index, 1);
-	if (s->walks[0].why || s->walks[1].why)
-		return refuse_unknown(h, &o, s->walks[0].why ? s->walks[0].why : s->walks[1].why) ? NAME_REFUSED : NAME_FINE;
-	path_run(index, 0, h->slot);
-	path_run(index, 1, h->slot);
-	decide_path(index, 0, h->slot, n->old_verbs);
-	if (!s->ruling.refused)
-		decide_path(index, 1, h->slot, n->new_verbs);
-	if (s->ruling.refused)
-		return refuse_path(h, s, index, n->op, 2) ? NAME_REFUSED : NAME_FINE;
-	if (name_grants(s, index, h->slot, directory, 1))
-		return refuse_name(h, s, index, n->op);
-	if (n->exchange && name_grants(s, index, h->slot, is_dir(n->new), 0))
-		return refuse_name(h, s, index, n->op);
-	record_allowed(h, s, &o);
-	return NAME_FINE;
-}
-
-static __always_inline enum name_verdict judge_naming(const struct here *h, const struct naming *n)
-{
-	enum name_verdict v = NAME_REFUSED;
-	struct object o = { .dentry = n->old, .op = n->op, .verbs = n->old_verbs | n->new_verbs };
-	struct scratch *s;
-	__u64 proc_root = 0;
-	__s32 index;
-
-	if (h->dead) {
-		dead_refuse(h, n->op);
-		return NAME_REFUSED;
-	}
-	switch (judge_special(h, &o, &proc_root)) {
-	case SPECIAL_REFUSE:
-		return NAME_REFUSED;
-	case SPECIAL_ALLOW:
-		return NAME_FINE;
-	case SPECIAL_STEERS:	/* such file systems know no renames */
-	case SPECIAL_NONE:
-		break;
-	}
-	index = scratch_claim();
-	if (index < 0)
-		return refuse_unknown(h, &o, REASON_NO_BUFFER) ? NAME_REFUSED : NAME_FINE;
-	s = scratch_get(index);
-	if (s)
-		v = judge_naming_in(h, n, s, index);
-	scratch_release(index);
-	return v;
-}
-
 /* Since 5.19 (100f59d96405) RENAME_EXCHANGE comes once, with its flag; both directions are judged here either way. */
 SEC("lsm/path_rename")
 int BPF_PROG(on_path_rename, const struct path *old_dir, struct dentry *old, const struct path *new_dir, struct dentry *new, unsigned int flags,
@@ -387,67 +278,66 @@ int BPF_PROG(on_path_link, struct dentry *old, const struct path *new_dir, struc
 	return name_error(judge_naming(&h, &n));
 }
 
-/* ---- metadata that comes without a mount ---- */
+/* ---- ioctls ---- */
 
-struct mount_search {
-	__u64 next, head, s_root, ns;	/* list nodes; the superblock's root; the caller's mount namespace */
-	__u64 exact, other;		/* found: a mount of the whole file system, of a part of it */
-};
-
-static long search_mount(__u32 i, struct mount_search *m)
+/*
+ * File systems keep flags, versions and projects of a file behind ioctls that need no more than a descriptor to read: what is only written
+ * ('f', 'v' and 'X' are theirs) changes the file. So does fs-verity, which is written, and fscrypt's policy, which says that it is read.
+ */
+static __always_inline bool ioctl_changes(unsigned int cmd)
 {
-	__u64 mount = m->next - bpf_core_field_offset(struct mount, mnt_instance);
-	struct mount *at = (void *)mount;
+	unsigned int type = cmd >> 8 & 255;
 
-	if (m->next == m->head || !m->next)
-		return 1;
-	if ((__u64)BPF_CORE_READ(at, mnt_ns) == m->ns) {
-		if ((__u64)BPF_CORE_READ(at, mnt.mnt_root) == m->s_root) {
-			m->exact = mount;
-			return 1;
-		}
-		m->other = mount;
+	return ((type == 'f' || type == 'v' || type == 'X') && !(cmd & IOC_READ)) || cmd == FS_IOC_SET_ENCRYPTION_POLICY;
+}
+
+/* btrfs makes, copies and removes whole trees by ioctl, under names that no hook sees; what shares blocks between open files is judged by them. */
+static __always_inline bool ioctl_names(unsigned int cmd)
+{
+	unsigned int type = cmd >> 8 & 255, nr = cmd & 255;
+
+	return type == BTRFS_IOCTL && !(cmd & IOC_READ) && nr != FICLONE_NR && nr != FICLONERANGE_NR;
+}
+
+static __always_inline int guard_ioctl(__u32 rule, unsigned int cmd)
+{
+	struct here h;
+
+	if (!sandbox_here(&h))
+		return 0;
+	if (h.dead) {
+		dead_refuse(&h, ACT_IOCTL);
+		return -EPERM;
 	}
-	m->next = (__u64)BPF_CORE_READ(at, mnt_instance.next);
+	return guard_refuse(&h, rule, ACT_IOCTL, cmd) ? -EPERM : 0;
+}
+
+static __always_inline int judge_ioctl(struct file *file, unsigned int cmd)
+{
+	if (cmd == TIOCSTI || cmd == TIOCLINUX)
+		return guard_ioctl(RULE_BUILTIN(TTY), cmd);
+	if (cmd == FIOSETOWN || cmd == SIOCSPGRP)
+		return guard_ioctl(RULE_BUILTIN(SIGNAL), cmd);
+	if (ioctl_names(cmd))
+		return guard_ioctl(RULE_BUILTIN(NAME_CHANGE), cmd);
+	if (ioctl_changes(cmd))
+		return REFUSED(judge_name(&file->f_path, file->f_path.dentry, 1u << VERB_CHANGE, ACT_SETATTR));
 	return 0;
 }
 
-/*
- * The mount by which this namespace sees a superblock: one of the whole file system if there is one, else one of a part (if the object is
- * not below it the walk ends detached, and that refuses).
- */
-static __always_inline __u64 mount_of(struct dentry *dentry)
+SEC("lsm/file_ioctl")
+int BPF_PROG(on_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int prev)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
-	struct mount_search m = {};
-
-	m.head = (__u64)sb + bpf_core_field_offset(struct super_block, s_mounts);
-	m.next = (__u64)BPF_CORE_READ(sb, s_mounts.next) + loop_zero;
-	m.s_root = (__u64)BPF_CORE_READ(sb, s_root);
-	m.ns = (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
-	m.exact = UNKNOWN(0);
-	m.other = UNKNOWN(0);
-	bpf_loop(4096, search_mount, &m, 0);
-	return m.exact ? m.exact : m.other;
+	return prev ? prev : judge_ioctl(file, cmd);
 }
 
-static __always_inline int judge_dentry(struct dentry *dentry, enum operation op)
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(on_file_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int prev)
 {
-	struct here h;
-	struct object o = { .verbs = 1u << VERB_CHANGE, .op = op, .dentry = dentry };
-	__u64 mount;
-
-	if (!sandbox_here(&h) || credentials_lent())
-		return 0;
-	if (BPF_CORE_READ(dentry, d_sb, s_flags) & SB_NOUSER && !h.dead)
-		return judge_internal(&h, &o);
-	mount = mount_of(dentry);
-	if (!mount)
-		return refuse_unknown(&h, &o, REASON_DETACHED);
-	o.mnt = (void *)(mount + bpf_core_field_offset(struct mount, mnt));
-	return judge(&h, &o);
+	return prev ? prev : judge_ioctl(file, cmd);
 }
+
+/* ---- metadata that comes without a mount ---- */
 
 /* Times alone: size, mode and owner have path hooks of their own. */
 static __always_inline int judge_setattr(struct dentry *dentry, struct iattr *attr)

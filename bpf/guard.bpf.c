@@ -8,10 +8,6 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #define SIGKILL 9
-#define TIOCSTI 0x5412
-#define TIOCLINUX 0x541C
-#define FIOSETOWN 0x8901
-#define SIOCSPGRP 0x8902
 #define F_SETOWN 8
 #define F_SETOWN_EX 15
 #define BIT(cap) (1ull << (cap))
@@ -250,27 +246,6 @@ SEC("lsm/uring_cmd")
 int BPF_PROG(on_uring_cmd, struct io_uring_cmd *cmd, int prev)
 {
 	return prev ? prev : guard(RULE_BUILTIN(IO_URING), ACT_IO_URING, 2);
-}
-
-/* ---- terminals ---- */
-
-static __always_inline int guard_ioctl(unsigned int cmd)
-{
-	if (cmd == TIOCSTI || cmd == TIOCLINUX)
-		return guard(RULE_BUILTIN(TTY), ACT_IOCTL, cmd);
-	return cmd == FIOSETOWN || cmd == SIOCSPGRP ? guard(RULE_BUILTIN(SIGNAL), ACT_IOCTL, cmd) : 0;
-}
-
-SEC("lsm/file_ioctl")
-int BPF_PROG(on_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int prev)
-{
-	return prev ? prev : guard_ioctl(cmd);
-}
-
-SEC("lsm/file_ioctl_compat")
-int BPF_PROG(on_file_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int prev)
-{
-	return prev ? prev : guard_ioctl(cmd);
 }
 
 /* ---- privileges: what has no hook of its own (setns, the new mount calls, swapon, reboot, ...) is stopped by its capability ---- */

@@ -10,6 +10,7 @@
 #include <linux/openat2.h>
 #include <spawn.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/sendfile.h>
@@ -158,6 +159,9 @@ static const unsigned char acl[] = {
 #define ACL "system.posix_acl_access", acl, sizeof(acl), 0
 static const struct timespec times[2] = { { 1, 0 }, { 2, 0 } };
 static const struct timeval micro[2] = { { 1, 0 }, { 2, 0 } };
+static const long no_dump = FS_NODUMP_FL;
+static const struct fsxattr no_dump_x = { .fsx_xflags = FS_XFLAG_NODUMP };
+static long flags_now;
 #define FD(flags) opened("f", flags)
 
 #define R (1u << VERB_READ)
@@ -237,6 +241,9 @@ static const struct timeval micro[2] = { { 1, 0 }, { 2, 0 } };
 	A(lset_acl, C, SETXATTR, "f", lsetxattr("f", ACL)) \
 	A(fset_acl, R | C, SETXATTR, "f", fsetxattr(FD(O_RDONLY), ACL)) \
 	A(remove_acl, C, SETXATTR, "acl", removexattr("acl", "system.posix_acl_access")) \
+	A(set_flags, R | C, SETATTR, "f", ioctl(FD(O_RDONLY), FS_IOC_SETFLAGS, &no_dump)) \
+	A(set_xflags, R | C, SETATTR, "f", ioctl(FD(O_RDONLY), FS_IOC_FSSETXATTR, &no_dump_x)) \
+	A(get_flags, R, OPEN, "f", ioctl(FD(O_RDONLY), FS_IOC_GETFLAGS, &flags_now)) \
 	A(bind_unix, N, MKNOD, "new", bound("new")) \
 	A(execve, X, EXEC, "prog", executed("prog")) \
 	A(execve_symlink, X, EXEC, "prog", executed("prog-link")) \

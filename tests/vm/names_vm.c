@@ -3,7 +3,9 @@
  * A file is judged by what it is, however it is spelled, and a new name never grants what the old one lacked: spellings, links, renames,
  * names of any bytes, files that lost their name. vm: --cpus 1
  */
+#include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/xattr.h>
 #include "tests/vm/expect.h"
 
@@ -310,6 +312,28 @@ TEST(a_hard_link_of_the_operator_is_judged_by_the_name_used)
 	CHECK_EQ(ruled_run(r, open_it, "/tmp/names/ws/second"), 0);
 	check_silent(r);
 	CHECK_REFUSED(r, open_it, "/tmp/names/secret/f", EACCES);
+	check_record(r, &e);
+	ruled_free(r);
+}
+
+/* What the call does when it reaches the file system: this one knows no snapshots. */
+static int snapshot(void *unused)
+{
+	struct btrfs_ioctl_vol_args_v2 args = { .fd = open("/tmp/names/ws", O_RDONLY), .name = "copy" };
+
+	(void)unused;
+	return rc(ioctl(args.fd, BTRFS_IOC_SNAP_CREATE_V2, &args));
+}
+
+TEST(no_tree_is_copied_to_another_name_by_ioctl)
+{
+	struct ruled *r = ruled_new(policy, STAGE_ENFORCE);
+	const struct expect e = { "files.name", "", "", ACT_IOCTL, VERB_CALL, REASON_NONE, EPERM };
+
+	prepare();
+	govern_forget();
+	CHECK_EQ(free_run(snapshot, NULL), -ENOTTY);
+	CHECK_EQ(ruled_run(r, snapshot, NULL), -EPERM);
 	check_record(r, &e);
 	ruled_free(r);
 }
