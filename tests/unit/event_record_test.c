@@ -171,6 +171,20 @@ TEST(addresses_show_as_the_caller_said_them)
 	       { "kernel.system_call", "openat" });
 }
 
+TEST(a_capability_is_told_by_its_name)
+{
+	struct sample s;
+
+	begin();
+	sample_decision(&s, ACT_CAPABLE, VERB_CALL, RULE_BUILTIN(CAPABILITY), NULL, NULL);
+	s.decision.arg = 21;
+	encode(&s);
+	EXPECT({ "message", "refused: use capability CAP_SYS_ADMIN by python3 (rule guard.capability)" }, { "unmapped.sandbox.arg", "CAP_SYS_ADMIN" });
+	s.decision.arg = 41;	/* of a kernel newer than we are */
+	encode(&s);
+	EXPECT({ "message", "refused: use capability 41 by python3 (rule guard.capability)" });
+}
+
 TEST(a_path_that_cannot_be_told_says_why)
 {
 	struct sample s;

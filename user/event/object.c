@@ -127,6 +127,8 @@ void object_set_arg(struct work *w)
 		snprintf(out, room, "%s", signal_name(low) ? signal_name(low) : "signal");
 	else if (ev->operation == ACT_SOCKET)
 		snprintf(out, room, "%s", family_name(ev->addr.family) ? family_name(ev->addr.family) : "family");
+	else if (ev->operation == ACT_CAPABLE && capability_name(low))
+		snprintf(out, room, "CAP_%s", capability_name(low));
 	else if (ev->operation == ACT_IOCTL)
 		snprintf(out, room, "0x%x", low);
 	else if (ev->arg && ev->operation != ACT_PTRACE && ev->operation != ACT_PRIORITY)

@@ -33,6 +33,7 @@ const char *operation_name(unsigned operation);		/* "open", ... */
 const char *verb_name(unsigned verb);			/* "read", ... */
 const char *syscall_name(unsigned number);		/* NULL: not known */
 const char *signal_name(unsigned number);		/* "SIGKILL"; NULL */
+const char *capability_name(unsigned number);		/* "SYS_ADMIN"; NULL */
 
 /* How an operation shows in OCSF. */
 struct operation_info {

@@ -13,13 +13,19 @@ static const char *action_word(const struct event *ev)
 	return operation_name(ev->operation);
 }
 
+/* Where the operation alone says too little. */
+static bool argument_is_said(unsigned operation)
+{
+	return operation == ACT_SIGNAL || operation == ACT_SOCKET || operation == ACT_CAPABLE;
+}
+
 static void say_action(struct work *w, const char *verdict)
 {
 	struct buf *b = &w->e->message;
 
 	buf_add_str(b, verdict);
 	buf_add_str(b, action_word(w->ev));
-	if (field_has(w->set, F_SB_ARG) && (w->ev->operation == ACT_SIGNAL || w->ev->operation == ACT_SOCKET)) {
+	if (field_has(w->set, F_SB_ARG) && argument_is_said(w->ev->operation)) {
 		buf_add_char(b, ' ');
 		buf_add_str(b, w->e->arg);
 	}
