@@ -54,8 +54,9 @@ archives = $(foreach r,cli engine sandbox sink kernel journal event policy base,
 includes = $(sort $(foreach r,$(shell sed -n 's,^[[:space:]]*\#[[:space:]]*include "\([a-z]*\)/.*,\1,p' $(1) 2>/dev/null | sort -u),$(with_$(r))))
 link = $(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1)
 
-# --as-needed drops what a binary does not use. What people type stays light: scripts/layers checks it.
-LIGHT_LIBS := -lyaml -ljansson
+# --as-needed drops what a binary does not use. What people type stays light, scripts/layers checks it: two small libraries are put inside, for
+# to find, map and bind them costs each start more than all else that the program does before its first request.
+LIGHT_LIBS := -Wl,-Bstatic -lyaml -ljansson -Wl,-Bdynamic
 VIEW_LIBS  := -lcrypto -lzmq -lyaml -ljansson -lz
 ALL_LIBS   := -lbpf -lelf -lz -lzmq -lcurl -lssl -lcrypto -lyaml -lseccomp -ljansson
 
@@ -70,8 +71,8 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fu
 E2E      := $(wildcard tests/e2e/*_test.sh tests/e2e/*_test.py)
 # Guest suites, and tools that they start; what else is in tests/vm is code that suites share. So for tests/bench.
 VM       := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/vm/*_vm.c tests/vm/*_tool.c tests/bpf/*_test.c))
-BENCH    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
-SHARED   := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %_vm.c %_tool.c,$(wildcard tests/vm/*.c)))
+BENCH    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c tests/bench/*_tool.c))
+SHARED   := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %_vm.c %_tool.c %_bench.c,$(wildcard tests/vm/*.c tests/bench/*.c)))
 
 vpath %.bpf.c bpf tests/bpf
 
@@ -80,7 +81,7 @@ SHELL := /bin/bash
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all skeletons tests deps install test docs lint asan fuzz help clean
+.PHONY: all skeletons tests deps install test demo docs lint asan fuzz help clean
 
 all: $(LIBS) $(BINS) ## build the programs into build/
 
@@ -105,9 +106,12 @@ test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itse
 	@rm -f $(BUILD)/test-vm-deaths
 	@scripts/vmtests --plan >$(BUILD)/vm-plan
 	@export BAILIFF_VM_DEATHS=$(abspath $(BUILD)/test-vm-deaths); readarray -t boots <$(BUILD)/vm-plan; tests/run \
-		--jobs 2 --limit 120 $(UNIT) $(REPLAYS) \
-		--jobs 1 --limit 300 $(E2E) \
+		--jobs 2 --limit 400 $(UNIT) $(REPLAYS) \
+		--jobs 1 --limit 400 $(E2E) \
 		--jobs 2 --limit 1800 "$${boots[@]}"
+
+demo: ## the main job on real input, here or in a guest (KERNEL=6.1: in a guest with that kernel)
+	@scripts/demo $(if $(KERNEL),--kernel $(KERNEL))
 
 docs: $(BUILD)/events-doc ## write docs/events.md from the table of fields
 	$(BUILD)/events-doc >docs/events.md
@@ -121,7 +125,7 @@ asan: ## unit, replay and end-to-end under sanitizers
 	@$(MAKE) --no-print-directory -j2 BUILD=build-asan SANITIZE=address,undefined sanitized
 sanitized: all $(UNIT) $(REPLAYS)
 	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 tests/run \
-		--jobs 2 --limit 300 $(UNIT) $(REPLAYS) --jobs 1 --limit 600 $(E2E)
+		--jobs 2 --limit 900 $(UNIT) $(REPLAYS) --jobs 1 --limit 900 $(E2E)
 
 TIME ?= 60
 fuzz: ## fuzz one parser: T=name TIME=seconds (new inputs in build/fuzzing/new)
@@ -221,7 +225,7 @@ $(BUILD)/vm/% $(BUILD)/bpf/% $(BUILD)/bench/%: $(BUILD)/obj/tests/$$(notdir $$(@
 	$(call link,$(ALL_LIBS))
 
 # What exec costs is measured with a program that costs nothing itself.
-$(BUILD)/bench/nothing: LDFLAGS := -static
+$(BUILD)/bench/nothing_tool: LDFLAGS := -static
 
 FORCE:
 .PHONY: FORCE

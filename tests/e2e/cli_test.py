@@ -22,7 +22,7 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BINARY = os.path.join(os.environ.get("BUILD", os.path.join(HERE, "../../build")), "bailiff")
+BINARY = os.path.abspath(os.path.join(os.environ.get("BUILD", os.path.join(HERE, "../../build")), "bailiff"))
 PY = "/usr/bin/python3"  # where everybody may execute it
 TESTS = []
 LIMIT = 20  # seconds for anything that should take none

@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BINARY = os.path.join(os.environ.get("BUILD", os.path.join(HERE, "../../build")), "bailiff")
+BINARY = os.path.abspath(os.path.join(os.environ.get("BUILD", os.path.join(HERE, "../../build")), "bailiff"))
 GOOD = """version: 1
 policy: agent
 uses: [base]

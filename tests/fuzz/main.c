@@ -2,7 +2,8 @@
 /*
  * Replay without a fuzzer: build/tests/fuzz/NAME_fuzz feeds its target each file of tests/fuzz/corpus/NAME, then cheap variations of
  * it (cut short, one byte changed), always from memory of the exact size, so that sanitizers see a read past the end. The
- * variations come from a fixed seed: a run that failed fails again. A target without a corpus is a failure, not a pass.
+ * variations come from a fixed seed: a run that failed fails again. A target that is slow (files, processes) gets fewer of them:
+ * each input has a share of a fixed time. A target without a corpus is a failure, not a pass.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -10,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define VARIATIONS 512
+#define INPUT_SECONDS 2
 #define SIZE_MAX_BYTES (1u << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,8 +40,9 @@ static void feed(const uint8_t *data, size_t size)
 static void feed_variations(uint8_t *data, size_t size)
 {
 	uint32_t state = 1;
+	time_t end = time(NULL) + INPUT_SECONDS;
 
-	for (int i = 0; i < VARIATIONS && size; i++) {
+	for (int i = 0; i < VARIATIONS && size && time(NULL) <= end; i++) {
 		size_t at = next_random(&state) % size;
 		uint8_t saved = data[at];
 
