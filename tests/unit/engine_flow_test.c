@@ -690,7 +690,7 @@ TEST(engine_tells_what_is_enforced_and_hands_out_the_floor_in_enforce_alone)
 	kv_add_str(&b, "name", "my agent");
 	kv_add_str(&b, "held", "1");
 	ask(&w, &b, -1, &m);
-	CHECK_HAS(kv_get(&m.kv, "notice"), "(my agent) enforce: files network sockets guard in the kernel; seccomp floor on; open by policy: devices");
+	CHECK_HAS(kv_get(&m.kv, "notice"), "(my agent) enforce: files network sockets guard in the kernel; seccomp floor on; not built yet: devices");
 	CHECK_EQ(number(&m, "enforced"), 1);
 	floor = kv_find(&m.kv, "seccomp", NULL);
 	CHECK(floor->value_len > 100 && floor->value_len % 8 == 0);
@@ -704,6 +704,13 @@ TEST(engine_tells_what_is_enforced_and_hands_out_the_floor_in_enforce_alone)
 	CHECK_EQ(number(&m, "enforced"), 0);
 	CHECK_STR(kv_get(&m.kv, "seccomp"), "");
 	CHECK_EQ(fake->rows[0].sandbox.stage, STAGE_OBSERVE);
+	end(&w, kv_get(&m.kv, "id"));
+	control_message_done(&m);
+	create_begin(&b, "version: 1\npolicy: loose\nopen: [network, devices, files, privileges, limits, session, labels]\n");
+	kv_add_str(&b, "held", "1");
+	ask(&w, &b, -1, &m);
+	CHECK_HAS(kv_get(&m.kv, "notice"), "(loose) enforce: sockets guard in the kernel;");
+	CHECK_HAS(kv_get(&m.kv, "notice"), "; OPEN by policy, nothing of it is judged: files network; not built yet: devices privileges");
 	end(&w, kv_get(&m.kv, "id"));
 	control_message_done(&m);
 	close_world(&w);
