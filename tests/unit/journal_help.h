@@ -53,7 +53,7 @@ static inline struct place place_make(void)
 
 __attribute__((noinline, unused)) static char *place_read(const struct place *p, const char *name, size_t *n)
 {
-	char path[PATH_MAX], *text = NULL;
+	char path[2 * PATH_MAX], *text = NULL;
 
 	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
 	CHECK_OK(file_slurp(path, 64u << 20, &text, n));
@@ -62,7 +62,7 @@ __attribute__((noinline, unused)) static char *place_read(const struct place *p,
 
 static inline void place_write(const struct place *p, const char *name, const void *bytes, size_t n)
 {
-	char path[PATH_MAX];
+	char path[2 * PATH_MAX];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
@@ -74,7 +74,7 @@ static inline void place_write(const struct place *p, const char *name, const vo
 
 static inline void place_cut(const struct place *p, const char *name, off_t size)
 {
-	char path[PATH_MAX];
+	char path[2 * PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
 	CHECK_OK(truncate(path, size));
@@ -82,7 +82,7 @@ static inline void place_cut(const struct place *p, const char *name, off_t size
 
 static inline void place_unlink(const struct place *p, const char *name)
 {
-	char path[PATH_MAX];
+	char path[2 * PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", p->dir, name);
 	CHECK_OK(unlink(path));
