@@ -271,14 +271,19 @@ static __always_inline bool in_call(__u64 native, __u64 compat)
 static const __u64 asked_first = BIT(38) /* PERFMON */ | BIT(40) /* CHECKPOINT_RESTORE */;
 
 /* What a call asks for beside its own capability is the same refusal: told once. bpf(2) asks before or after its own hook. */
+static __always_inline bool is_news(int cap)
+{
+	if (asked_first >> (cap & 63) & 1)
+		return false;
+	if (in_call(321, 357))
+		return cap == CAP_BPF;
+	return cap == CAP_SYSLOG || !in_call(103, 103);	/* syslog(2) */
+}
+
 static __always_inline int refuse_capability(const struct here *h, int cap)
 {
-	bool bpf = in_call(321, 357), told = !bpf && !in_call(103, 103) /* syslog */;
-
-	if (bpf && cap == CAP_BPF)
+	if (cap == CAP_BPF && in_call(321, 357))
 		return guard_refuse(h, RULE_BUILTIN(BPF), ACT_BPF, 0);
-	if (asked_first >> (cap & 63) & 1 || (!told && cap != CAP_SYSLOG))
-		return h->stage != STAGE_OBSERVE;
 	return guard_refuse(h, RULE_BUILTIN(CAPABILITY), ACT_CAPABLE, cap);
 }
 
@@ -292,12 +297,13 @@ int BPF_PROG(on_capable, const struct cred *cred, struct user_namespace *ns, int
 	if (prev || !task->bpf_storage || !(closed_capabilities >> (cap & 63) & 1) || !sandbox_here(&h))
 		return prev;
 	if (h.dead) {
-		dead_refuse(&h, ACT_CAPABLE);
+		if (is_news(cap))
+			dead_refuse(&h, ACT_CAPABLE);
 		return -EPERM;
 	}
 	if (credentials_lent())
 		return 0;
-	if (opts & CAP_OPT_NOAUDIT)
+	if (opts & CAP_OPT_NOAUDIT || !is_news(cap))
 		return h.stage == STAGE_OBSERVE ? 0 : -EPERM;
 	return refuse_capability(&h, cap) ? -EPERM : 0;
 }
