@@ -749,8 +749,7 @@ def stop_and_go_on_are_passed_on_and_mirrored():
     with Host() as h:
         p = h.start("sleep", "60", start_new_session=False)
         pid = h.command_pid()
-        until(lambda: state(pid) == "S", "asleep")
-        time.sleep(0.2)
+        until(lambda: os.path.basename(os.readlink(f"/proc/{pid}/exe")) != "bailiff" and state(pid) == "S", "executed and asleep")
         p.send_signal(signal.SIGTSTP)
         until(lambda: state(pid) == "T", "stopped")
         p.send_signal(signal.SIGCONT)

@@ -241,7 +241,8 @@ def run_says_in_one_line_what_is_enforced():
         p = h.sandbox("true")
         enforcing = int(h.ask("hello")["enforcing"][0])
         has(p.stderr, "enforce: files network sockets guard in the kernel" if enforcing else "NOT ENFORCED")
-        has(json.dumps(h.kind("coverage")), "enforce:" if enforcing else "NOT ENFORCED")
+        line = "enforce:" if enforcing else "NOT ENFORCED"
+        wait_for("the sandbox's coverage record", lambda: line in json.dumps(h.kind("coverage")))
 
 
 @test
