@@ -113,9 +113,6 @@ test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itse
 demo: ## the main job on real input, here or in a guest (KERNEL=6.1: in a guest with that kernel)
 	@scripts/demo $(if $(KERNEL),--kernel $(KERNEL))
 
-demo: ## the main job on real input, here or in a guest (KERNEL=6.1: in a guest with that kernel)
-	@scripts/demo $(if $(KERNEL),--kernel $(KERNEL))
-
 docs: $(BUILD)/events-doc ## write docs/events.md from the table of fields
 	$(BUILD)/events-doc >docs/events.md
 
