@@ -184,7 +184,7 @@ bool kernel_can_enforce(void)
 	return fake->can_enforce;
 }
 
-int kernel_sandbox_new(struct kernel *k, const struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id)
+int kernel_sandbox_new(struct kernel *k, struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id)
 {
 	struct fake_row *r;
 
@@ -201,7 +201,7 @@ int kernel_sandbox_new(struct kernel *k, const struct policy_image *img, enum st
 	return 0;
 }
 
-int kernel_sandbox_reload(struct kernel *k, uint64_t id, const struct policy_image *img, uint32_t *generation)
+int kernel_sandbox_reload(struct kernel *k, uint64_t id, struct policy_image *img, uint32_t *generation)
 {
 	struct fake_row *r = fake_row(id);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include "base/file.h"
 #include "base/kv.h"
 #include "engine/control.h"
@@ -16,6 +17,7 @@
 
 #define WS "/ws"	/* not below /tmp, which the base preset opens */
 #define JOURNAL "/var/lib/bailiff/journal"
+#define CONTROL "/run/bailiff/control"
 #define OPEN "open: [devices, privileges, limits, session, labels]\n"
 
 static const char demo[] =
@@ -85,6 +87,7 @@ static void must(int code, const char *what)
 }
 
 static pid_t engine;
+static bool dirty;	/* a test is under way, or failed: loading all programs is dear, so good tests share an engine */
 
 static void engine_start(const char *settings, const char *control)
 {
@@ -129,12 +132,21 @@ static void clear(void)
 
 static void begin(void)
 {
-	clear();
-	CHECK_OK(mkdir(WS, 0755));
+	if (dirty || !engine)
+		clear();
+	dirty = true;
+	(void)!system("rm -rf " WS "; mkdir " WS);
 	put(WS "/secret", "the secret\n");
 	put(WS "/plain", "plain\n");
 	put("/tmp/demo.yaml", demo);
-	engine_start(NULL, "/run/bailiff/control");
+	put("/tmp/settings.yaml", "linger_seconds: 8\n");
+	if (!engine)
+		engine_start("/tmp/settings.yaml", CONTROL);
+}
+
+static void done(void)
+{
+	dirty = false;
 }
 
 static void create(const char *policy, const char *options, char id[32])
@@ -165,7 +177,7 @@ static uint64_t asked(const char *id, const char *key, char *state)
 	kv_begin(&b);
 	kv_add_str(&b, "op", "summary");
 	kv_add_str(&b, "id", id);
-	CHECK_OK(control_connect("/run/bailiff/control", &sock));
+	CHECK_OK(control_connect(CONTROL, &sock));
 	CHECK_OK(control_call(sock, &b, NULL, 0, &m));
 	(void)kv_get_u64(&m.kv, key, &v);
 	if (state)
@@ -250,11 +262,13 @@ TEST(engine_vm_a_run_is_refused_recorded_and_summed_up)
 	CHECK_HAS(out, "plain\n");
 	CHECK(!strstr(out, "the secret"));
 	CHECK_HAS(out, ": 2 refused");
-	engine_end(SIGTERM);
+	for (int i = 0; i < 300 && there("/sys/fs/bpf/bailiff/links/on_file_open"); i++)
+		usleep(100000);
+	CHECK(!there("/sys/fs/bpf/bailiff/links/on_file_open"));	/* nothing is attached while nothing is governed */
 	CHECK_EQ(lines("\"decision\"", "/tmp/demo.yaml"), 1);	/* the second is folded, and counted */
 	CHECK_EQ(lines("\"session.end\"", "its last process left"), 1);
 	all_numbers_told();
-	CHECK(!there("/sys/fs/bpf/bailiff/links/on_file_open"));	/* nothing is attached while nothing is governed */
+	done();
 }
 
 TEST(engine_vm_killed_enforcement_and_counts_go_on_and_the_next_one_adopts)
@@ -264,49 +278,52 @@ TEST(engine_vm_killed_enforcement_and_counts_go_on_and_the_next_one_adopts)
 	begin();
 	create("/tmp/demo.yaml", "", id);
 	exec_in_background(id,
-		"i=0; while [ $i -lt 200 ]; do cat " WS "/secret >>" WS "/leak 2>/dev/null; i=$((i+1)); [ $i = 60 ] && echo >" WS "/some; done\n"
+		"i=0; while [ $i -lt 120 ]; do cat " WS "/secret >>" WS "/leak 2>/dev/null; i=$((i+1)); [ $i = 40 ] && echo >" WS "/some; done\n"
 		"echo >" WS "/done; sleep 10000\n");
 	wait_there(WS "/some", 120);
 	engine_end(SIGKILL);
 	CHECK(!there(WS "/done"));
 	wait_there(WS "/done", 240);	/* nobody is there, and it is refused all the same */
 	CHECK_EQ(sh("[ ! -s " WS "/leak ]"), 0);
-	engine_start(NULL, "/run/bailiff/control");
-	CHECK_EQ(asked(id, "refused", NULL), 200);
+	engine_start("/tmp/settings.yaml", CONTROL);
+	CHECK_EQ(asked(id, "refused", NULL), 120);
 	CHECK_EQ(asked(id, "commands", NULL), 1);
 	must(sh("bailiff end %s", id), "end");
 	CHECK_EQ(sh("ps | grep -v grep | grep -q 'sleep 10000'"), 1);
-	engine_end(SIGTERM);
+	sleep(2);	/* gaps are told after a second, lines written after less */
 	CHECK_EQ(lines("\"engine.absent\"", NULL), 1);
 	CHECK_EQ(lines("\"session.end\"", id), 1);
-	CHECK_EQ(lines("\"session.end\"", "200"), 1);
 	all_numbers_told();
 	must(sh("bailiff journal verify"), "verify");
+	done();
 }
 
 TEST(engine_vm_a_deadline_holds_without_an_engine_and_the_next_one_finishes_it)
 {
 	char id[32], state[100] = "";
 	_free_ char *before = NULL, *after = NULL;
+	time_t made;
 
 	begin();
-	create("/tmp/demo.yaml", "--deadline 8s", id);
+	made = time(NULL);
+	create("/tmp/demo.yaml", "--deadline 25s", id);
 	exec_in_background(id, "i=0; while :; do i=$((i+1)); echo $i >" WS "/beat; done\n");
 	wait_there(WS "/beat", 60);
 	engine_end(SIGKILL);
-	sleep(14);
+	CHECK(time(NULL) < made + 25);
+	sleep(made + 30 - time(NULL));
 	before = get(WS "/beat");
 	sleep(3);
 	after = get(WS "/beat");
 	CHECK_STR(before, after);
-	engine_start(NULL, "/run/bailiff/control");
+	engine_start("/tmp/settings.yaml", CONTROL);
 	for (int i = 0; i < 200 && !strstr(state, "ended"); i++) {
 		(void)asked(id, "refused", state);
 		usleep(100000);
 	}
 	CHECK_STR(state, "ended: its deadline passed");
 	CHECK_EQ(sh("ps | grep -v grep | grep -q " WS "/script"), 1);
-	engine_end(SIGTERM);
+	done();
 }
 
 TEST(engine_vm_reloads_under_load_lose_no_count)
@@ -325,7 +342,7 @@ TEST(engine_vm_reloads_under_load_lose_no_count)
 	snprintf(text, sizeof(text), only, "b");
 	put("/tmp/b.yaml", text);
 	create("/tmp/a.yaml", "", id);
-	exec_in_background(id, "n=0; i=0; while [ $i -lt 150 ]; do for f in a b; do cat " WS "/$f >/dev/null 2>&1 || n=$((n+1)); done; i=$((i+1)); done\n"
+	exec_in_background(id, "n=0; i=0; while [ $i -lt 80 ]; do for f in a b; do cat " WS "/$f >/dev/null 2>&1 || n=$((n+1)); done; i=$((i+1)); done\n"
 		"echo $n >" WS "/fails; sleep 10000\n");
 	for (int i = 0; i < 200 && !there(WS "/fails"); i++)
 		must(sh("bailiff reload %s -p /tmp/%c.yaml", id, i % 2 ? 'a' : 'b'), "reload");
@@ -336,6 +353,7 @@ TEST(engine_vm_reloads_under_load_lose_no_count)
 	CHECK_EQ(asked(id, "refused", NULL), atoi(fails));
 	must(sh("bailiff end %s", id), "end");
 	engine_end(SIGTERM);
+	done();
 }
 
 TEST(engine_vm_a_member_gets_at_nothing_of_the_engine_also_where_settings_moved_it)

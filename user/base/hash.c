@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
+#include <sys/random.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -113,11 +113,22 @@ int hash_hmac_sha256(const void *key, size_t kn, const void *p, size_t n, uint8_
 	return err;
 }
 
+/* The kernel's own: OpenSSL's generator takes millions of instructions to set itself up for the few bytes that anybody here wants. */
 int hash_random(void *p, size_t n)
 {
-	if (n > INT_MAX)
-		return -EINVAL;
-	return RAND_bytes(p, n) == 1 ? 0 : -EIO;
+	char *at = p;
+
+	while (n) {
+		ssize_t got = getrandom(at, n, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		at += got;
+		n -= got;
+	}
+	return 0;
 }
 
 /* ---- Ed25519 ---- */

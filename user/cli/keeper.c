@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/filter.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -161,6 +162,18 @@ static void watch(pid_t pid, const struct keeper_pipes *p)
 	}
 }
 
+/* A fork whose child is born in the cgroup. Where that is not possible it is born in ours, and the engine moves it. */
+static pid_t fork_into(const char *cgroup)
+{
+	_close_ int fd = cgroup ? open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = fd };
+	pid_t pid = -1;
+
+	if (fd >= 0)
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+	return pid >= 0 ? pid : fork();
+}
+
 __attribute__((noreturn)) void keeper_run(const struct launch *l, const struct streams *io, const struct keeper_pipes *p,
 					  const struct keeper_origin *origin)
 {
@@ -168,7 +181,7 @@ __attribute__((noreturn)) void keeper_run(const struct launch *l, const struct s
 
 	if (setsid() < 0 || (io->slave >= 0 && ioctl(io->slave, TIOCSCTTY, 0)))
 		fail(p, STEP_TERMINAL, -errno);
-	pid = fork();
+	pid = fork_into(l->cgroup);
 	if (pid < 0)
 		fail(p, STEP_FORK, -errno);
 	if (!pid)

@@ -18,6 +18,7 @@ struct launch {
 	const struct account *user;	/* NULL: as we are */
 	const void *filter;		/* struct sock_filter array; NULL: none */
 	size_t filter_bytes;
+	const char *cgroup;		/* the command is to be born in it, if it can be; NULL: in ours */
 	const char *tail_hint;		/* sandbox id, for the message about a command that may not be run */
 	int (*govern)(void *ctx, pid_t pid, int pidfd);	/* logs its own failure; then the command is never run */
 	void *ctx;

@@ -85,8 +85,8 @@ static int run_in(struct client *c, const struct run_options *o, const struct ac
 	if (session_create(c, &o->session, false, -1, &s))
 		return CLI_NOT_STARTED;
 	start = (struct session_start){ .client = c, .id = s.id, .user = o->session.user, .argv = argv };
-	l = (struct launch){ .argv = argv, .user = user, .filter = s.filter, .filter_bytes = s.filter_bytes, .tail_hint = s.id,
-			     .govern = session_govern, .ctx = &start };
+	l = (struct launch){ .argv = argv, .user = user, .filter = s.filter, .filter_bytes = s.filter_bytes, .cgroup = s.cgroup,
+			     .tail_hint = s.id, .govern = session_govern, .ctx = &start };
 	code = launch_run(&l);
 	if (code != CLI_NOT_STARTED || start.started)
 		summarize(c, s.id);

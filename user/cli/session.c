@@ -61,7 +61,8 @@ static int take_filter(const struct kv *m, struct session *s)
 static int take_created(const struct kv *m, struct session *out)
 {
 	const char *id = kv_get(m, "id"), *notice = kv_get(m, "notice");
-	struct session s = { .id = id ? strdup(id) : NULL };
+	const char *cgroup = kv_get(m, "cgroup");
+	struct session s = { .id = id ? strdup(id) : NULL, .cgroup = cgroup ? strdup(cgroup) : NULL };
 	int err;
 
 	if (!s.id)
@@ -131,6 +132,7 @@ int session_filter(struct client *c, const char *id, struct session *out)
 void session_done(struct session *s)
 {
 	free(s->id);
+	free(s->cgroup);
 	free(s->filter);
 	*s = (struct session){};
 }

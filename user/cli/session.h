@@ -25,6 +25,7 @@ struct session_options {
 
 struct session {
 	char *id;
+	char *cgroup;		/* for its first command to be born in; NULL: the engine moves it */
 	void *filter;		/* seccomp program for its commands; NULL: none */
 	size_t filter_bytes;
 };

@@ -12,7 +12,7 @@ static bool flag(const struct kv *m, const char *key)
 	return v && !strcmp(v, "1");
 }
 
-int ask_policy(const struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY])
+int ask_policy(struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY])
 {
 	const struct kv_pair *text = kv_find(m, "policy", NULL);
 	const char *file = kv_get(m, "policy_file");
@@ -26,7 +26,7 @@ int ask_policy(const struct engine *e, const struct kv *m, struct create_ask *a,
 		return -E2BIG;
 	}
 	a->policy = (struct generation_ask){ .text = text->value, .len = text->value_len, .file = file ? file : "policy", .params = a->params,
-		.own = (const char *const *)e->own };
+		.own = (const char *const *)e->own, .cache = &e->compiled };
 	for (const struct kv_pair *p = kv_find(m, "param", NULL); p; p = kv_find(m, "param", p)) {
 		if (a->policy.param_count == ASK_PARAMS_MAX || !strchr(p->value, '=') || strlen(p->value) != p->value_len) {
 			snprintf(why, ENGINE_WHY, "a parameter is name=value, and there are at most %d", ASK_PARAMS_MAX);
@@ -68,7 +68,7 @@ static int read_name(const char *name, const char **out, char why[ENGINE_WHY])
 	return 0;
 }
 
-int ask_read(const struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY])
+int ask_read(struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY])
 {
 	uint64_t ms = 0;
 	int err = ask_policy(e, m, a, why);
@@ -89,7 +89,7 @@ int ask_read(const struct engine *e, const struct kv *m, struct create_ask *a, c
 		snprintf(why, ENGINE_WHY, "deadline_ms must be a number of milliseconds, at least 1");
 		return -EINVAL;
 	}
-	a->deadline_ns = clock_boot_ns() + ms * 1000000;
+	a->deadline_ms = ms;
 	return 0;
 }
 

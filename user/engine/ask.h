@@ -13,11 +13,11 @@ struct create_ask {
 	const char *name;
 	enum stage stage;
 	bool allow_degraded, held, while_fd;
-	uint64_t deadline_ns;
+	uint64_t deadline_ms;		/* from the moment it is made; 0: none */
 };
 
-int ask_policy(const struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY]);	/* what reload has too */
-int ask_read(const struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY]);
+int ask_policy(struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY]);	/* what reload has too */
+int ask_read(struct engine *e, const struct kv *m, struct create_ask *a, char why[ENGINE_WHY]);
 void ask_refuse(struct engine *e, const struct server_request *q, int err, const char *text, const struct diags *diags);
 void ask_tell_policy(struct engine *e, struct session *s, enum event_notice_kind kind, const char *actor);
 

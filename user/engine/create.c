@@ -33,7 +33,7 @@ static int session_prepare(struct engine *e, const struct create_ask *a, struct 
 	s->enforced = e->enforcing;
 	s->held = a->held;
 	s->started_ms = now;
-	s->deadline_ns = a->deadline_ns;
+	s->deadline_ns = a->deadline_ms ? clock_boot_ns() + a->deadline_ms * 1000000 : 0;	/* attaching before it may have taken long */
 	s->creator = q->conn;
 	err = copy(&q->message.kv, "user", &s->user);
 	if (!err)
@@ -48,8 +48,21 @@ static int session_prepare(struct engine *e, const struct create_ask *a, struct 
 	return 0;
 }
 
+/*
+ * Whoever enters a held sandbox's cgroup is a member from now on. Another's is governed when its first command starts, which may be born in the
+ * cgroup made for it and still do, as an outsider, what takes privilege.
+ */
+static int session_rooms(struct engine *e, struct session *s, uint64_t kernel_id)
+{
+	uint64_t cgroup;
+
+	if (s->held)
+		return kernel_cgroup_govern(e->kernel, s->cgroup_id, kernel_id, 0);
+	return cgroup_make(e->cgroups, s->id, 1, &cgroup);
+}
+
 /* Kernel and cgroup; undone as a whole. */
-static int session_establish(struct engine *e, struct session *s, const struct policy_image *img, char why[ENGINE_WHY])
+static int session_establish(struct engine *e, struct session *s, struct policy_image *img, char why[ENGINE_WHY])
 {
 	struct kernel_sandbox row = { 0 };
 	uint64_t kernel_id;
@@ -66,7 +79,7 @@ static int session_establish(struct engine *e, struct session *s, const struct p
 		return err;
 	}
 	registry_bind(e->sessions, s, kernel_id);
-	err = kernel_cgroup_govern(e->kernel, s->cgroup_id, kernel_id, 0);
+	err = session_rooms(e, s, kernel_id);
 	if (!err)
 		err = kernel_sandbox_get(e->kernel, kernel_id, &row);
 	s->generation->number = row.generation;
@@ -95,12 +108,16 @@ static void tell_created(struct engine *e, struct session *s, const char *actor)
 static void reply_created(struct engine *e, const struct server_request *q, struct session *s, const struct diags *diags)
 {
 	const struct buf *floor = coverage_floor(e, s);
-	_buf_ struct buf b = { 0 }, line = { 0 };
+	_buf_ struct buf b = { 0 }, line = { 0 }, cgroup = { 0 };
 
 	coverage_line(e, s, &line);
 	kv_begin(&b);
 	kv_add_u64(&b, "ok", 1);
 	kv_add_str(&b, "id", s->id);
+	if (!s->held) {
+		cgroup_path(e->cgroups, s->id, 1, &cgroup);
+		kv_add_str(&b, "cgroup", cgroup.data);
+	}
 	kv_add_str(&b, "name", s->name);
 	kv_add_str(&b, "stage", s->stage == STAGE_ENFORCE ? "enforce" : "observe");
 	kv_add_u64(&b, "enforced", s->enforced && s->stage == STAGE_ENFORCE);
@@ -129,7 +146,7 @@ static int take_holder(struct engine *e, const struct create_ask *a, struct sess
 }
 
 /* The policy, compiled, if it can be enforced here or the asker takes less. */
-static int build(struct engine *e, const struct create_ask *a, struct session_generation **g, struct policy_image *img, struct diags *diags,
+static int build(struct engine *e, const struct create_ask *a, struct session_generation **g, struct policy_image **img, struct diags *diags,
 		 char why[ENGINE_WHY])
 {
 	int err;
@@ -155,7 +172,7 @@ static int build(struct engine *e, const struct create_ask *a, struct session_ge
 }
 
 /* From here on the registry has it; taken out again when the rest fails. */
-static int enter(struct engine *e, const struct create_ask *a, struct session *s, const struct policy_image *img, struct server_request *q,
+static int enter(struct engine *e, const struct create_ask *a, struct session *s, struct policy_image *img, struct server_request *q,
 		 char why[ENGINE_WHY])
 {
 	int err = registry_add(e->sessions, s);
@@ -176,8 +193,8 @@ static int enter(struct engine *e, const struct create_ask *a, struct session *s
 
 static int make(struct engine *e, const struct create_ask *a, struct server_request *q, struct diags *diags, struct session **out, char why[ENGINE_WHY])
 {
-	_cleanup_(policy_image_done) struct policy_image img = { 0 };
 	struct session_generation *g;
+	struct policy_image *img;
 	struct session *s;
 	int err = build(e, a, &g, &img, diags, why);
 
@@ -189,7 +206,7 @@ static int make(struct engine *e, const struct create_ask *a, struct server_requ
 		return err;
 	}
 	session_generation_add(s, g);
-	err = enter(e, a, s, &img, q, why);
+	err = enter(e, a, s, img, q, why);
 	if (!err)
 		*out = s;
 	return err;

@@ -174,12 +174,19 @@ static void on_pulse(void *ctx)
 	}
 }
 
-void end_resume(struct engine *e, struct session *s)
+static void end_in_kernel(struct engine *e, struct session *s)
 {
 	int err = kernel_sandbox_end(e->kernel, s->kernel_id);
 
 	if (err)
 		log_err(err, "sandbox %s: the kernel does not end it", s->id);
+}
+
+void end_resume(struct engine *e, struct session *s)
+{
+	int err;
+
+	end_in_kernel(e, s);
 	err = cgroup_kill(e->cgroups, s->id);
 	if (err)
 		log_err(err, "sandbox %s: its cgroup cannot be killed", s->id);
@@ -200,6 +207,19 @@ void end_begin(struct engine *e, struct session *s, const char *reason)
 	s->killed = cgroup_processes(e->cgroups, s->id);
 	flow_save(e, s);
 	end_resume(e, s);
+}
+
+/* Nothing to kill, and for a successor nothing to know: it would find the cgroup as empty. Members outside it are ended the long way. */
+void end_empty(struct engine *e, struct session *s, const char *reason)
+{
+	if (members_left(e, s)) {
+		end_begin(e, s, reason);
+		return;
+	}
+	s->state = SESSION_ENDING;
+	snprintf(s->end_reason, sizeof(s->end_reason), "%s", reason);
+	end_in_kernel(e, s);
+	finish(e, s);
 }
 
 int end_wait(struct engine *e, struct session *s, uint64_t conn)

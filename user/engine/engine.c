@@ -404,6 +404,7 @@ void engine_close(struct engine *e)
 	if (e->state_dir >= 0)
 		close(e->state_dir);
 	own_free(e);
+	compiled_done(&e->compiled);
 	buf_done(&e->floor);
 	free(e);
 }

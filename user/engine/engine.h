@@ -7,6 +7,7 @@
 #define ENGINE_ENGINE_H
 
 #include "base/loop.h"
+#include "engine/compiled.h"
 #include "engine/server.h"
 #include "engine/settings.h"
 #include "engine/spine.h"
@@ -60,6 +61,7 @@ struct engine {
 	struct engine_waiter *waiters;
 	struct sinks *sinks;
 	struct buf floor;		/* the seccomp floor, once built */
+	struct compiled_cache compiled;
 
 	uint64_t busy_ms;		/* monotonic: when there was last a sandbox or a request */
 	uint64_t beat_ms, counted_ms;	/* monotonic: last heartbeat and reconciliation */
@@ -93,10 +95,11 @@ struct generation_ask {
 	size_t len;
 	char *const *params;		/* "k=v" */
 	size_t param_count;
-	const char *const *own;		/* places of ours, NULL behind the last */
+	const char *const *own;		/* places of ours, NULL behind the last; the same in the whole life of a cache */
+	struct compiled_cache *cache;
 };
-/* Load and compile. -EINVAL with diags; with img the image too, which the caller frees. */
-int generation_build(const struct generation_ask *ask, struct session_generation **out, struct policy_image *img, struct diags *diags);
+/* Load and compile. -EINVAL with diags. The image is the cache's, good until the next call. */
+int generation_build(const struct generation_ask *ask, struct session_generation **out, struct policy_image **img, struct diags *diags);
 /* A generation read back from a file gets its policy again. -EBADMSG: it does not have the digest that was published. */
 int generation_revive(struct session_generation *g, const char *const *own);
 void generation_diags(struct buf *reply, const struct diags *d);	/* one `diag` pair each */
@@ -124,6 +127,7 @@ void flow_tick(struct engine *e);
 
 /* ---- end.c ---- */
 void end_begin(struct engine *e, struct session *s, const char *reason);	/* at once in the kernel; the rest by and by */
+void end_empty(struct engine *e, struct session *s, const char *reason);	/* the same where nothing is left in its cgroup */
 void end_resume(struct engine *e, struct session *s);	/* one that an earlier engine began to end */
 bool end_go_on(struct engine *e, struct session *s);	/* true when it is over */
 int end_wait(struct engine *e, struct session *s, uint64_t conn);	/* answers when it is over */

@@ -14,17 +14,27 @@ void flow_save(struct engine *e, struct session *s)
 		log_err(err, "sandbox %s: its state cannot be kept for a successor", s->id);
 }
 
-static void command_ended(struct engine *e, struct session *s, struct session_command *c)
+static bool commands_check(struct engine *e, struct session *s, bool empty)
 {
-	c->alive = false;
-	start_forget(e, s, c);
-	session_commands_trim(s);
-	flow_save(e, s);
+	struct session_command *next;
+	bool changed = false;
+
+	for (struct session_command *c = s->commands; c; c = next) {
+		next = c->older;
+		if (!c->alive || (!empty && cgroup_populated(e->cgroups, s->id, c->number)))
+			continue;
+		c->alive = false;
+		start_forget(e, s, c);
+		changed = true;
+	}
+	if (changed)
+		session_commands_trim(s);
+	return changed;
 }
 
 void flow_check(struct engine *e, struct session *s)
 {
-	struct session_command *next;
+	bool empty;
 
 	if (s->state == SESSION_ENDING) {
 		(void)end_go_on(e, s);
@@ -32,13 +42,11 @@ void flow_check(struct engine *e, struct session *s)
 	}
 	if (s->state != SESSION_LIVE || !s->started)
 		return;
-	for (struct session_command *c = s->commands; c; c = next) {
-		next = c->older;
-		if (c->alive && !cgroup_populated(e->cgroups, s->id, c->number))
-			command_ended(e, s, c);
-	}
-	if (!s->held && !cgroup_populated(e->cgroups, s->id, 0))
-		end_begin(e, s, "its last process left");
+	empty = !cgroup_populated(e->cgroups, s->id, 0);
+	if (empty && !s->held)
+		end_empty(e, s, "its last process left");
+	else if (commands_check(e, s, empty))
+		flow_save(e, s);
 }
 
 static void check_all(struct engine *e)

@@ -29,7 +29,7 @@ static int copy_text(struct session_generation *g, const struct generation_ask *
 }
 
 /* The policy room takes names and values apart; we keep "k=v". */
-static int load(struct session_generation *g, const char *const *own, struct diags *diags)
+static int load(const struct session_generation *g, const char *const *own, struct policy **out, struct diags *diags)
 {
 	_free_ struct policy_param *params = calloc(g->param_count + 1, sizeof(*params));
 	_free_ char *names = NULL;
@@ -54,27 +54,57 @@ static int load(struct session_generation *g, const char *const *own, struct dia
 		params[i] = (struct policy_param){ .name = at, .value = eq + 1 };
 		at += strlen(g->params[i]) + 1;
 	}
-	return policy_load(&src, &g->policy, diags);
+	return policy_load(&src, out, diags);
 }
 
-static int fill(struct session_generation *g, const struct generation_ask *ask, struct policy_image *img, struct diags *diags)
+/* What makes two policies one: lengths too, so that no two lists of texts read alike. */
+static int cache_key(const struct session_generation *g, struct buf *key)
 {
-	int err = copy_text(g, ask);
+	buf_addf(key, "%zu %zu %zu", g->text_len, strlen(g->file), g->param_count);
+	buf_add_char(key, '\0');
+	buf_add(key, g->text, g->text_len);
+	buf_add_str(key, g->file);
+	for (size_t i = 0; i < g->param_count; i++)
+		buf_add(key, g->params[i], strlen(g->params[i]) + 1);
+	return key->err;
+}
 
-	if (!err)
-		err = load(g, ask->own, diags);
+static int compile(const struct session_generation *g, const struct generation_ask *ask, struct compiled **out, struct diags *diags)
+{
+	_cleanup_(compiled_drop) struct compiled fresh = { 0 };
+	int err = cache_key(g, &fresh.key);
+
 	if (err)
 		return err;
-	g->digest = strdup(policy_digest(g->policy));
-	if (!g->digest)
-		return -ENOMEM;
-	err = ledger_init(&g->ledger, policy_rule_count(g->policy));
+	*out = compiled_find(ask->cache, &fresh.key);
+	if (*out)
+		return diags_add(diags, &(*out)->diags);
+	err = load(g, ask->own, &fresh.policy, diags);
 	if (!err)
-		err = policy_compile(g->policy, img, diags);
+		err = policy_compile(fresh.policy, &fresh.image, diags);
+	if (!err)
+		err = diags_add(&fresh.diags, diags);
+	if (!err)
+		*out = compiled_keep(ask->cache, &fresh);
 	return err;
 }
 
-int generation_build(const struct generation_ask *ask, struct session_generation **out, struct policy_image *img, struct diags *diags)
+static int fill(struct session_generation *g, const struct generation_ask *ask, struct policy_image **img, struct diags *diags)
+{
+	struct compiled *c;
+	int err = copy_text(g, ask);
+
+	if (!err)
+		err = compile(g, ask, &c, diags);
+	if (err)
+		return err;
+	g->policy = policy_share(c->policy);
+	g->digest = strdup(policy_digest(g->policy));
+	*img = &c->image;
+	return g->digest ? ledger_init(&g->ledger, policy_rule_count(g->policy)) : -ENOMEM;
+}
+
+int generation_build(const struct generation_ask *ask, struct session_generation **out, struct policy_image **img, struct diags *diags)
 {
 	struct session_generation *g = calloc(1, sizeof(*g));
 	int err = g ? fill(g, ask, img, diags) : -ENOMEM;
@@ -90,7 +120,7 @@ int generation_build(const struct generation_ask *ask, struct session_generation
 int generation_revive(struct session_generation *g, const char *const *own)
 {
 	struct diags diags = { 0 };
-	int err = load(g, own, &diags);
+	int err = load(g, own, &g->policy, &diags);
 
 	diags_done(&diags);
 	if (err)

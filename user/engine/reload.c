@@ -8,7 +8,7 @@
  * The new text is on disk with the number it will have before the kernel has it: a successor that finds the kernel one generation on can
  * name its rules, and one that does not drops what never came into force.
  */
-static int replace(struct engine *e, struct session *s, struct session_generation *g, const struct policy_image *img, uint32_t *number)
+static int replace(struct engine *e, struct session *s, struct session_generation *g, struct policy_image *img, uint32_t *number)
 {
 	struct session_generation *old = s->generation;
 	int err;
@@ -32,15 +32,15 @@ static int replace(struct engine *e, struct session *s, struct session_generatio
 
 static int reload(struct engine *e, struct session *s, const struct create_ask *a, struct diags *diags, uint32_t *number, char why[ENGINE_WHY])
 {
-	_cleanup_(policy_image_done) struct policy_image img = { 0 };
 	struct session_generation *g;
+	struct policy_image *img;
 	int err = generation_build(&a->policy, &g, &img, diags);
 
 	if (err) {
 		snprintf(why, ENGINE_WHY, "the policy is refused; the old one stays in force");
 		return err;
 	}
-	err = replace(e, s, g, &img, number);
+	err = replace(e, s, g, img, number);
 	if (err)
 		snprintf(why, ENGINE_WHY, "the policy cannot be published; the old one stays in force: %s", strerror(-err));
 	return err;

@@ -47,7 +47,6 @@ static int parent_of(pid_t pid, pid_t *out)
 	return at && sscanf(at, ") %*c %d", out) == 1 ? 0 : -ESRCH;
 }
 
-/* Is this process the one that the descriptor pins, and the asker's own child? As long as pidfd_alive() the pid cannot be reused. */
 /* A starter may have put a keeper between itself and the command (the parent in its session that job control needs). */
 static bool is_child(pid_t asker, pid_t pid)
 {
@@ -58,16 +57,20 @@ static bool is_child(pid_t asker, pid_t pid)
 	return parent == asker || (!parent_of(parent, &above) && above == asker);
 }
 
-static int check_child(pid_t asker, pid_t pid, int pidfd, char why[200])
+/*
+ * Is this process the one that the descriptor pins, and the asker's own child? As long as pidfd_alive() the pid cannot be reused. Who was put in
+ * the cgroup that waits for the first command is meant, whoever's child it is.
+ */
+static int check_child(const struct start_ask *ask, bool inside, char why[200])
 {
 	pid_t real;
 
-	if (pidfd_pid(pidfd, &real) || real != pid) {
-		snprintf(why, 200, "the descriptor is not a pidfd of process %d", pid);
+	if (pidfd_pid(ask->pidfd, &real) || real != ask->pid) {
+		snprintf(why, 200, "the descriptor is not a pidfd of process %d", ask->pid);
 		return -EBADF;
 	}
-	if (!is_child(asker, pid) || !pidfd_alive(pidfd)) {
-		snprintf(why, 200, "process %d is not a living child of the asker", pid);
+	if ((!inside && !is_child(ask->asker, ask->pid)) || !pidfd_alive(ask->pidfd)) {
+		snprintf(why, 200, "process %d is not a living child of the asker", ask->pid);
 		return -EPERM;
 	}
 	return 0;
@@ -92,11 +95,20 @@ void start_watch(struct engine *e, struct session *s, struct session_command *c)
 		(void)registry_watch(e->sessions, c->watch, s, c->number);	/* without it the tick looks */
 }
 
-static int make_room(struct engine *e, struct session *s, struct session_command *c, char why[200])
+struct place {
+	bool first;	/* nothing governs the sandbox's cgroup yet */
+	bool inside;	/* the process was born where its command belongs */
+};
+
+static int make_room(struct engine *e, struct session *s, struct session_command *c, const struct place *p, char why[200])
 {
 	uint64_t cgroup;
 	int err = cgroup_make(e->cgroups, s->id, c->number, &cgroup);
 
+	if (err == -EEXIST)
+		err = cgroup_id_of(e->cgroups, s->id, c->number, &cgroup);	/* the first command's, made along with its sandbox */
+	if (!err && p->first)
+		err = kernel_cgroup_govern(e->kernel, s->cgroup_id, s->kernel_id, 0);
 	if (!err)
 		err = kernel_cgroup_govern(e->kernel, cgroup, s->kernel_id, c->number);
 	if (!err) {
@@ -108,18 +120,23 @@ static int make_room(struct engine *e, struct session *s, struct session_command
 	return err;
 }
 
-/* From the move on it is a member; whatever fails after it, it must never run outside our hands. */
-static int take_in(struct engine *e, struct session *s, struct session_command *c, pid_t pid, int pidfd, char why[200])
+/*
+ * From the move or the label on it is a member; whatever fails after it, it must never run outside our hands. A move makes the kernel wait for
+ * a grace period: a starter spares it by letting the command be born in the cgroup that we made for it, which nothing governed until now.
+ */
+static int take_in(struct engine *e, struct session *s, struct session_command *c, const struct start_ask *ask, const struct place *p, char why[200])
 {
-	int err = cgroup_move(e->cgroups, s->id, c->number, pid);
+	int err = p->inside ? 0 : cgroup_move(e->cgroups, s->id, c->number, ask->pid);
 
-	if (!err && !pidfd_alive(pidfd))
+	if (!err && !pidfd_alive(ask->pidfd))
 		err = -ESRCH;
 	if (!err)
-		err = kernel_member_label(e->kernel, pidfd, s->kernel_id, c->number);
+		err = kernel_member_label(e->kernel, ask->pidfd, s->kernel_id, c->number);
+	if (!err && p->first && cgroup_crowded(e->cgroups, s->id))
+		err = -EBUSY;	/* somebody put others there before it was governed: they have no label */
 	if (!err)
 		return 0;
-	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	(void)syscall(SYS_pidfd_send_signal, ask->pidfd, SIGKILL, NULL, 0);
 	snprintf(why, 200, "the process could not be made a member and was killed: %s", strerror(-err));
 	return err;
 }
@@ -161,11 +178,13 @@ static int may_start(const struct session *s, char why[200])
 int start_command(struct engine *e, struct session *s, struct start_ask *ask, uint32_t *number, char why[200])
 {
 	struct session_command *c;
+	struct place place = { .first = !s->started && !s->held };
 	bool was_started = s->started;
 	int err = may_start(s, why);
 
+	place.inside = place.first && cgroup_contains(e->cgroups, s->id, s->command_count + 1, ask->pid);
 	if (!err)
-		err = check_child(ask->asker, ask->pid, ask->pidfd, why);
+		err = check_child(ask, place.inside, why);
 	if (err)
 		return err;
 	ask->command.number = ++s->command_count;	/* never used twice, also when it fails */
@@ -176,9 +195,9 @@ int start_command(struct engine *e, struct session *s, struct start_ask *ask, ui
 	if (err)
 		return err;
 	s->started = true;	/* before it is written down: a successor must not take it for one that nobody ever used */
-	err = make_room(e, s, c, why);
+	err = make_room(e, s, c, &place, why);
 	if (!err)
-		err = take_in(e, s, c, ask->pid, ask->pidfd, why);
+		err = take_in(e, s, c, ask, &place, why);
 	if (err) {
 		start_forget(e, s, c);
 		session_command_drop(s, c);

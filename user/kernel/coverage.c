@@ -15,6 +15,9 @@
 
 static struct coverage_row rows[32];
 static size_t row_count;
+static struct {
+	bool known, attached, observe_only;	/* what the rows were made for; a probe's are not */
+} made;
 
 static void row_add(const char *name, enum coverage_state state, const char *how, const char *change)
 {
@@ -165,6 +168,7 @@ int kernel_probe(const struct coverage_row **out, size_t *count)
 	int err = row_enforcement(true, advice);
 	size_t i;
 
+	made.known = false;
 	for (i = 0; i < family_count; i++) {
 		if (!err || !families[i].enforcing)
 			probe_family(&families[i], advice);
@@ -177,8 +181,7 @@ int kernel_probe(const struct coverage_row **out, size_t *count)
 	return 0;
 }
 
-/* The families load all or none, so that what is open says it. */
-void kernel_coverage(const struct kernel *k, bool anew, const struct coverage_row **out, size_t *count)
+static void rows_of(const struct kernel *k, bool anew)
 {
 	char advice[160] = "";
 	int err = row_enforcement(anew, advice);
@@ -191,6 +194,16 @@ void kernel_coverage(const struct kernel *k, bool anew, const struct coverage_ro
 			row_add(families[i].rows, COVERAGE_FULL, k->attached ? "programs attached" : "programs attach with the first sandbox", "");
 	}
 	rows_always();
+}
+
+/* The families load all or none, so that what is open says it. Every sandbox asks: the rows are made again only for cause. */
+void kernel_coverage(const struct kernel *k, bool anew, const struct coverage_row **out, size_t *count)
+{
+	if (anew || !made.known || made.attached != k->attached || made.observe_only != k->options.observe_only)
+		rows_of(k, anew);
+	made.known = true;
+	made.attached = k->attached;
+	made.observe_only = k->options.observe_only;
 	*out = rows;
 	*count = row_count;
 }

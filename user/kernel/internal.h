@@ -19,13 +19,14 @@ extern const char *const map_names[MAP_COUNT];
 /* A span of arena words or counter cells. */
 struct span {
 	uint32_t base, size, refs;
+	uint64_t stamp;		/* of what lies in it, as its owner says; 0: not known */
 };
 struct spans {
 	struct span *items;	/* sorted by base */
 	size_t count;
 	uint32_t limit;
 };
-int spans_take(struct spans *s, uint32_t size, uint32_t *base);	/* first fit; -ENOSPC, -ENOMEM */
+int spans_take(struct spans *s, uint32_t size, uint64_t stamp, uint32_t *base);	/* first fit; -ENOSPC, -ENOMEM */
 int spans_mark(struct spans *s, uint32_t base, uint32_t size);	/* known to be taken; counts references to an equal span */
 void spans_drop(struct spans *s, uint32_t base);		/* one reference less */
 void spans_done(struct spans *s);

@@ -53,9 +53,9 @@ struct kernel_sandbox {
 	enum stage stage;
 	uint32_t index, generation, members, state;
 };
-/* Publish img (relocated here) in a free slot and open a sandbox on it. id is the kernel's; the caller keeps its own names. */
-int kernel_sandbox_new(struct kernel *k, const struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id);
-int kernel_sandbox_reload(struct kernel *k, uint64_t id, const struct policy_image *img, uint32_t *generation);
+/* Publish img, which is moved to where it is put, in a free slot and open a sandbox on it. id is the kernel's; the caller keeps its own names. */
+int kernel_sandbox_new(struct kernel *k, struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id);
+int kernel_sandbox_reload(struct kernel *k, uint64_t id, struct policy_image *img, uint32_t *generation);
 int kernel_sandbox_end(struct kernel *k, uint64_t id);	/* from now on every hook refuses its members; the row stays until free */
 int kernel_sandbox_free(struct kernel *k, uint64_t id);	/* when nothing of it lives */
 void kernel_tidy(struct kernel *k);	/* what ended sandboxes held is given back once no program can see it: waits for that, so now and then */

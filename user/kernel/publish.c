@@ -182,64 +182,45 @@ size_t publish_living(const struct kernel *k)
 
 /* ---- slots ---- */
 
-static bool image_is_at(struct kernel *k, const struct policy_image *img, uint32_t base, uint32_t words)
+static void image_move(struct policy_image *img, uint32_t base)
 {
-	return img->count == words && !memcmp(k->arena + base, img->words, words * sizeof(*img->words));
+	if (img->base != base)
+		policy_image_relocate(img, base - img->base);
+	img->slot.arena_base = base;
 }
 
-static int image_copy(const struct policy_image *img, struct policy_image *out)
+/*
+ * An equal image that is in force already is shared: a thousand sandboxes of one policy cost one. Whose stamp differs is another; the stamp of what an
+ * earlier engine published is not known.
+ */
+static int find_shared(struct kernel *k, struct policy_image *img)
 {
-	*out = *img;
-	out->words = malloc(img->count * sizeof(*img->words));
-	if (!out->words)
-		return -ENOMEM;
-	memcpy(out->words, img->words, img->count * sizeof(*img->words));
-	return 0;
-}
-
-/* An equal image that is in force already is shared: a thousand sandboxes of one policy cost one. */
-static int find_shared(struct kernel *k, const struct policy_image *img, struct policy_image *out)
-{
-	size_t i;
-	int err;
-
-	for (i = 0; i < k->arena_spans.count; i++) {
+	for (size_t i = 0; i < k->arena_spans.count; i++) {
 		struct span *span = &k->arena_spans.items[i];
 
-		if (span->size != img->count)
+		if (span->size != img->count || (span->stamp && span->stamp != img->stamp))
 			continue;
-		err = image_copy(img, out);
-		if (err)
-			return err;
-		policy_image_relocate(out, span->base);
-		out->slot.arena_base = span->base;
-		if (image_is_at(k, out, span->base, span->size)) {
-			span->refs++;
-			return 0;
-		}
-		policy_image_done(out);
+		image_move(img, span->base);
+		if (memcmp(k->arena + span->base, img->words, img->count * sizeof(*img->words)))
+			continue;
+		span->refs++;
+		return 0;
 	}
 	return -ENOENT;
 }
 
-static int place_image(struct kernel *k, const struct policy_image *img, struct policy_image *out)
+static int place_image(struct kernel *k, struct policy_image *img)
 {
 	uint32_t base;
-	int err = find_shared(k, img, out);
+	int err = find_shared(k, img);
 
-	if (err != -ENOENT)
-		return err;
-	err = spans_take(&k->arena_spans, img->count, &base);
+	if (!err)
+		return 0;
+	err = spans_take(&k->arena_spans, img->count, img->stamp, &base);
 	if (err)
 		return err;
-	err = image_copy(img, out);
-	if (err) {
-		spans_drop(&k->arena_spans, base);
-		return err;
-	}
-	policy_image_relocate(out, base);
-	out->slot.arena_base = base;
-	memcpy(k->arena + base, out->words, img->count * sizeof(*img->words));
+	image_move(img, base);
+	memcpy(k->arena + base, img->words, img->count * sizeof(*img->words));
 	return 0;
 }
 
@@ -256,34 +237,32 @@ static int slot_free_number(struct kernel *k, uint32_t *out)
 	return -ENOSPC;
 }
 
-static int slot_try(struct kernel *k, const struct policy_image *img, uint32_t generation, uint32_t *number)
+static int slot_try(struct kernel *k, struct policy_image *img, uint32_t generation, uint32_t *number)
 {
-	_cleanup_(policy_image_done) struct policy_image placed = {};
-	uint32_t slot, cells, base;
+	uint32_t slot, cells = img->slot.nrules + B_COUNT, base;
 	int err = slot_free_number(k, &slot);
 
 	if (!err)
-		err = place_image(k, img, &placed);
+		err = place_image(k, img);
 	if (err)
 		return err;
-	cells = placed.slot.nrules + B_COUNT;
-	err = spans_take(&k->counter_spans, cells, &base);
+	err = spans_take(&k->counter_spans, cells, 0, &base);
 	if (err) {
-		spans_drop(&k->arena_spans, placed.slot.arena_base);
+		spans_drop(&k->arena_spans, img->slot.arena_base);
 		return err;
 	}
 	memset(k->counters + base, 0, cells * sizeof(*k->counters));
-	placed.slot.generation = generation;
-	placed.slot.counter_base = base;
-	placed.slot.arena_words = img->count;
-	placed.slot.in_use = 1;
-	k->slots[slot] = placed.slot;
+	k->slots[slot] = img->slot;
+	k->slots[slot].generation = generation;
+	k->slots[slot].counter_base = base;
+	k->slots[slot].arena_words = img->count;
+	k->slots[slot].in_use = 1;
 	*number = slot;
 	return 0;
 }
 
 /* Fill a free slot: nobody points there yet. */
-static int slot_fill(struct kernel *k, const struct policy_image *img, uint32_t generation, uint32_t *number)
+static int slot_fill(struct kernel *k, struct policy_image *img, uint32_t generation, uint32_t *number)
 {
 	int err = slot_try(k, img, generation, number);
 
@@ -334,7 +313,7 @@ static struct sandbox *row_take(struct kernel *k)
 }
 
 
-int kernel_sandbox_new(struct kernel *k, const struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id)
+int kernel_sandbox_new(struct kernel *k, struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id)
 {
 	struct sandbox *sb = row_take(k);
 	uint32_t slot;
@@ -364,7 +343,7 @@ static void keep_retired(struct kernel *k, struct sandbox *sb, uint32_t slot, st
 	*r = (struct retired){ .id = sb->id, .cells = room, .nrules = s->nrules };
 }
 
-int kernel_sandbox_reload(struct kernel *k, uint64_t id, const struct policy_image *img, uint32_t *generation)
+int kernel_sandbox_reload(struct kernel *k, uint64_t id, struct policy_image *img, uint32_t *generation)
 {
 	struct sandbox *sb = sandbox_find(k, id);
 	_free_ struct counter *room = NULL;

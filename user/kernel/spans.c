@@ -16,7 +16,7 @@ static int insert(struct spans *s, size_t at, struct span span)
 	return 0;
 }
 
-int spans_take(struct spans *s, uint32_t size, uint32_t *base)
+int spans_take(struct spans *s, uint32_t size, uint64_t stamp, uint32_t *base)
 {
 	uint32_t at = 8;	/* word 0 is no state (decide.bpf.h) */
 	size_t i;
@@ -26,7 +26,7 @@ int spans_take(struct spans *s, uint32_t size, uint32_t *base)
 		at = s->items[i].base + s->items[i].size;
 	if (size > s->limit || at > s->limit - size)
 		return -ENOSPC;
-	err = insert(s, i, (struct span){ at, size, 1 });
+	err = insert(s, i, (struct span){ at, size, 1, stamp });
 	if (!err)
 		*base = at;
 	return err;
@@ -42,7 +42,7 @@ int spans_mark(struct spans *s, uint32_t base, uint32_t size)
 		s->items[i].refs++;
 		return 0;
 	}
-	return insert(s, i, (struct span){ base, size, 1 });
+	return insert(s, i, (struct span){ base, size, 1, 0 });
 }
 
 void spans_drop(struct spans *s, uint32_t base)

@@ -165,6 +165,15 @@ static void image_assemble(struct compiler *c, const struct parts *parts, struct
 	slot_fill(c->p, &img->slot);
 }
 
+static __u64 stamp_of(const struct words *w)
+{
+	__u64 stamp = 0xcbf29ce484222325;	/* FNV-1a, by words */
+
+	for (size_t i = 0; i < w->count; i++)
+		stamp = (stamp ^ w->data[i]) * 0x100000001b3;
+	return stamp ? stamp : 1;
+}
+
 int policy_compile(const struct policy *p, struct policy_image *out, struct diags *diags)
 {
 	_cleanup_(parts_done) struct parts parts = {};
@@ -182,6 +191,7 @@ int policy_compile(const struct policy *p, struct policy_image *out, struct diag
 	}
 	img.words = w.data;
 	img.count = w.count;
+	img.stamp = stamp_of(&w);
 	*out = img;
 	return 0;
 }

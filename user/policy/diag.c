@@ -66,6 +66,16 @@ void diag_add(struct diags *d, bool warning, const char *file, unsigned line, un
 	item->text = diag_strdup(d, d->count == DIAGS_MAX ? "too many findings: the rest is not shown" : text);
 }
 
+int diags_add(struct diags *to, const struct diags *from)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		const struct diag *d = &from->items[i];
+
+		diag_add(to, d->warning, d->file ? d->file : "", d->line, d->column, "%s", d->text ? d->text : "");
+	}
+	return to->err;
+}
+
 /* Ours first, then the presets; in the order of the text. */
 static int diag_order(const void *a, const void *b)
 {

@@ -108,6 +108,7 @@ struct policy {
 	struct own_place *own;	/* what B_SELF refuses */
 	size_t own_count;
 	char *digest;		/* 80 bytes, filled when first asked for */
+	size_t shares;		/* owners beside the first */
 };
 
 /* ---- diag.c ---- */

@@ -24,6 +24,7 @@ struct diags {
 	int err;		/* -ENOMEM once memory ran out */
 };
 void diags_done(struct diags *d);
+int diags_add(struct diags *to, const struct diags *from);	/* copies; -ENOMEM */
 void diags_print(const struct diags *d, struct buf *out);	/* file:line:column: error: text */
 
 struct policy_param {
@@ -40,6 +41,7 @@ struct policy_source {
 
 /* Parse and check. 0 and *out, or -EINVAL with diags->errors > 0 (warnings may come with success). */
 int policy_load(const struct policy_source *src, struct policy **out, struct diags *diags);
+struct policy *policy_share(struct policy *p);	/* one more owner, who frees it too; for one thread */
 void policy_free(struct policy *p);
 
 /* Run the policy's tests; an error for each that gets another answer. -EINVAL if any did. */
@@ -73,6 +75,7 @@ struct policy_image {
 	size_t count;
 	struct policy_slot slot;	/* offsets from the start of words; generation and counter_base are the loader's */
 	__u32 base;		/* what policy_image_relocate() has added so far */
+	__u64 stamp;		/* never 0; images with different ones differ */
 	struct policy_layout {	/* counts of what holds offsets in it, for relocation; and for people */
 		__u32 glob_states, trie_off, trie_states, edge_off, edges, net_sets, rows;
 	} layout;

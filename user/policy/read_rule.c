@@ -85,10 +85,20 @@ bool read_rule_ticket(struct reader *r, const struct yaml_node *n, void *rule)
 	return read_text(r, n, "ticket", &((struct rule *)rule)->ticket);
 }
 
+struct policy *policy_share(struct policy *p)
+{
+	p->shares++;
+	return p;
+}
+
 void policy_free(struct policy *p)
 {
 	if (!p)
 		return;
+	if (p->shares) {
+		p->shares--;
+		return;
+	}
 	for (size_t i = 0; i < p->rule_count; i++)
 		rule_free(p->rules[i]);
 	for (size_t i = 0; i < p->file_count; i++) {

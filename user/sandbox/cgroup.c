@@ -93,6 +93,14 @@ static void name_of(char out[PATH_MAX], const char *id, uint32_t command, const 
 		snprintf(out + n, PATH_MAX - n, "/%s", file);
 }
 
+void cgroup_path(const struct cgroups *g, const char *id, uint32_t command, struct buf *out)
+{
+	char name[PATH_MAX];
+
+	name_of(name, id, command, NULL);
+	buf_addf(out, "%s/%s", g->path, name);
+}
+
 static int write_file(struct cgroups *g, const char *id, uint32_t command, const char *file, const char *text)
 {
 	char name[PATH_MAX];
@@ -171,6 +179,17 @@ static size_t count_lines(struct cgroups *g, const char *name)
 	return lines;
 }
 
+bool cgroup_crowded(struct cgroups *g, const char *id)
+{
+	char name[PATH_MAX];
+	size_t lines;
+
+	name_of(name, id, 0, "cgroup.procs");
+	lines = count_lines(g, name);
+	name_of(name, id, 1, "cgroup.procs");
+	return lines + count_lines(g, name) > 1;
+}
+
 static bool command_name(const char *name)
 {
 	return name[0] == 'c' && name[1] >= '1' && name[1] <= '9' && strspn(name + 1, "0123456789") == strlen(name + 1);
@@ -228,6 +247,8 @@ int cgroup_remove(struct cgroups *g, const char *id, uint32_t command)
 	char name[PATH_MAX];
 
 	name_of(name, id, command, NULL);
+	if (!unlinkat(g->dir, name, AT_REMOVEDIR))
+		return 0;	/* nothing nested, as nearly always */
 	return remove_tree(g->dir, name, CGROUP_DEPTH_MAX);
 }
 
@@ -285,23 +306,48 @@ int cgroup_list(struct cgroups *g, cgroup_list_fn fn, void *ctx)
 	return 0;
 }
 
-bool cgroup_holds(struct cgroups *g, pid_t pid)
+/* Where pid lives in the v2 hierarchy, as its own mount shows it; *out NULL: nowhere. */
+static int place_of(pid_t pid, char **out)
 {
-	char path[64], part[NAME_MAX + 4];
 	_free_ char *text = NULL;
+	char path[64];
 	const char *line;
+	int err;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	if (file_slurp(path, 1u << 16, &text, NULL))
-		return true;
+	err = file_slurp(path, 1u << 16, &text, NULL);
+	if (err)
+		return err;
 	line = text;
 	while (line && strncmp(line, "0::", 3)) {
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;
 	}
+	*out = line ? strndup(line + 3, strcspn(line + 3, "\n")) : NULL;
+	return line && !*out ? -ENOMEM : 0;
+}
+
+bool cgroup_contains(struct cgroups *g, const char *id, uint32_t command, pid_t pid)
+{
+	char name[PATH_MAX], tail[2 * PATH_MAX];
+	_free_ char *place = NULL;
+	int len, at;
+
+	if (place_of(pid, &place) || !place)
+		return false;
+	name_of(name, id, command, NULL);
+	len = snprintf(tail, sizeof(tail), "/%s/%s", g->parent, name);
+	at = (int)strlen(place) - len;
+	return at >= 0 && !strcmp(place + at, tail);
+}
+
+bool cgroup_holds(struct cgroups *g, pid_t pid)
+{
+	_free_ char *place = NULL;
+	char part[NAME_MAX + 4];
+
+	if (place_of(pid, &place))
+		return true;
 	snprintf(part, sizeof(part), "/%s/", g->parent);
-	if (!line)
-		return false;	/* no v2 hierarchy for it: not ours */
-	text[line - text + strcspn(line, "\n")] = '\0';
-	return strstr(line, part) != NULL;
+	return place && strstr(place, part);	/* no v2 hierarchy for it: not ours */
 }
