@@ -16,15 +16,25 @@ static __u32 class_of(const struct policy_image *img, uint8_t byte)
 	return word(img, img->slot.class_off + byte / 4) >> (8 * (byte % 4)) & 0xff;
 }
 
-static void path_run(const struct policy_image *img, const char *path, size_t len, __u32 *t, __u32 *g)
+void policy_image_walk(const struct policy_image *img, struct policy_walk *w)
 {
-	for (size_t i = 0; i < len; i++) {
-		uint8_t byte = path[i];
-		__u32 edge = word(img, *t) + 2 * byte;
+	w->states[0] = img->slot.trie_start;
+	w->states[1] = img->slot.glob_start;
+}
 
-		*t = word(img, edge) == *t ? word(img, edge + 1) : word(img, *t + 1);
-		*g = word(img, *g + class_of(img, byte));
-	}
+void policy_image_step(const struct policy_image *img, struct policy_walk *w, uint8_t byte)
+{
+	__u32 *t = &w->states[0], *g = &w->states[1], edge = word(img, *t) + 2 * byte;
+
+	*t = word(img, edge) == *t ? word(img, edge + 1) : word(img, *t + 1);
+	*g = word(img, *g + class_of(img, byte));
+}
+
+static void path_run(const struct policy_image *img, const char *path, size_t len, struct policy_walk *w)
+{
+	policy_image_walk(img, w);
+	for (size_t i = 0; i < len; i++)
+		policy_image_step(img, w, path[i]);
 }
 
 static uint32_t rule_of_cell(const struct policy_image *img, __u32 cell)
@@ -44,15 +54,13 @@ static void cells_judge(const struct policy_image *img, __u32 deny, __u32 allow,
 		out->rule = open ? RULE_NONE : BUILTIN_BASE + otherwise;
 }
 
-static void path_judge(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out)
+void policy_image_verdict(const struct policy_image *img, const struct policy_walk *w, enum verb verb, struct policy_verdict *out)
 {
 	const struct policy_slot *s = &img->slot;
-	__u32 t = s->trie_start, g = s->glob_start, tw, gw;
-	bool unix_socket = a->verb == VERB_UNIX;
+	__u32 tw = word(img, s->row_off + 8 * word(img, w->states[0] + 2) + verb);
+	__u32 gw = word(img, s->row_off + 8 * word(img, w->states[1] + (1u << s->class_shift)) + verb);
+	bool unix_socket = verb == VERB_UNIX;
 
-	path_run(img, a->path, a->path_len, &t, &g);
-	tw = word(img, s->row_off + 8 * word(img, t + 2) + a->verb);
-	gw = word(img, s->row_off + 8 * word(img, g + (1u << s->class_shift)) + a->verb);
 	cells_judge(img, tw >> 16 < gw >> 16 ? tw >> 16 : gw >> 16, (tw & 0xffff) < (gw & 0xffff) ? tw & 0xffff : gw & 0xffff,
 		    s->flags & (unix_socket ? SLOT_OPEN_SOCKETS : SLOT_OPEN_FILES), unix_socket ? B_UNIX_DEFAULT : B_FILES_DEFAULT, out);
 }
@@ -105,24 +113,28 @@ static void address_judge(const struct policy_image *img, const struct policy_ac
 
 int policy_image_eval(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out)
 {
+	struct policy_walk w;
+
 	if (a->verb >= VERB_CALL || (a->verb < VERB_PATH_COUNT && (!a->path_len || a->path[0] != '/')))
 		return -EINVAL;
-	if (a->verb < VERB_PATH_COUNT)
-		path_judge(img, a, out);
-	else
+	if (a->verb < VERB_PATH_COUNT) {
+		path_run(img, a->path, a->path_len, &w);
+		policy_image_verdict(img, &w, a->verb, out);
+	} else {
 		address_judge(img, a, out);
+	}
 	return 0;
 }
 
 int policy_image_below(const struct policy_image *img, const char *path, size_t len, __u32 pair[2])
 {
-	__u32 t = img->slot.trie_start, g = img->slot.glob_start;
+	struct policy_walk w;
 
 	if (len < 2 || path[0] != '/' || path[len - 1] == '/')
 		return -EINVAL;
-	path_run(img, path, len, &t, &g);
-	path_run(img, "/", 1, &t, &g);
-	pair[0] = t;
-	pair[1] = g;
+	path_run(img, path, len, &w);
+	policy_image_step(img, &w, '/');
+	pair[0] = w.states[0];
+	pair[1] = w.states[1];
 	return 0;
 }

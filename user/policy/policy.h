@@ -101,6 +101,13 @@ struct policy_verdict {
 int policy_eval(const struct policy *p, const struct policy_action *a, struct policy_verdict *out);
 /* The same question put to an image (relocated or not): the C twin of bpf/decide.bpf.h, for tests and explain. */
 int policy_image_eval(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out);
+/* The same, a byte of a path at a time: where the bytes so far have led, and what that says. Equal walks have equal futures. */
+struct policy_walk {
+	__u32 states[2];
+};
+void policy_image_walk(const struct policy_image *img, struct policy_walk *w);	/* before the first byte */
+void policy_image_step(const struct policy_image *img, struct policy_walk *w, uint8_t byte);
+void policy_image_verdict(const struct policy_image *img, const struct policy_walk *w, enum verb verb, struct policy_verdict *out);
 /* What a directory's name decides: the pair of states after path and "/"; equal pairs mean equal rights for everything below. */
 int policy_image_below(const struct policy_image *img, const char *path, size_t len, __u32 pair[2]);
 
