@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A policy from a file, for the commands about policies. */
 #include <stdio.h>
+#include <time.h>
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
@@ -46,7 +47,7 @@ static int params_take(const struct cli_list *list, struct params *out)
 int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags)
 {
 	_cleanup_(params_done) struct params params = {};
-	struct policy_source source = { .file = file };
+	struct policy_source source = { .file = file, .only_check = true, .now_s = time(NULL) };	/* the engine reads it again */
 	_free_ char *text = NULL;
 	int err = params_take(&o->params, &params);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a policy's text to what a sandbox keeps of it: parsed for names, compiled for the kernel, text and parameters for a successor. */
+#include <time.h>
 #include "base/kv.h"
 #include "engine/engine.h"
 
@@ -29,12 +30,12 @@ static int copy_text(struct session_generation *g, const struct generation_ask *
 }
 
 /* The policy room takes names and values apart; we keep "k=v". */
-static int load(const struct session_generation *g, const char *const *own, struct policy **out, struct diags *diags)
+static int load(const struct session_generation *g, const char *const *own, int64_t now_s, struct policy **out, struct diags *diags)
 {
 	_free_ struct policy_param *params = calloc(g->param_count + 1, sizeof(*params));
 	_free_ char *names = NULL;
 	struct policy_source src = { .text = g->text, .len = g->text_len, .file = g->file, .params = params, .param_count = g->param_count,
-		.own_paths = own };
+		.own_paths = own, .now_s = now_s };
 	size_t room = 1;
 	char *at;
 
@@ -79,7 +80,7 @@ static int compile(const struct session_generation *g, const struct generation_a
 	*out = compiled_find(ask->cache, &fresh.key);
 	if (*out)
 		return diags_add(diags, &(*out)->diags);
-	err = load(g, ask->own, &fresh.policy, diags);
+	err = load(g, ask->own, time(NULL), &fresh.policy, diags);
 	if (!err)
 		err = policy_compile(fresh.policy, &fresh.image, diags);
 	if (!err)
@@ -120,7 +121,7 @@ int generation_build(const struct generation_ask *ask, struct session_generation
 int generation_revive(struct session_generation *g, const char *const *own)
 {
 	struct diags diags = { 0 };
-	int err = load(g, own, &g->policy, &diags);
+	int err = load(g, own, 0, &g->policy, &diags);
 
 	diags_done(&diags);
 	if (err)

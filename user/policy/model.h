@@ -133,11 +133,20 @@ struct reader {
 #define READ_ERROR(r, node, ...)   diag_add((r)->d, false, (r)->file, (node)->line, (node)->column, __VA_ARGS__)
 #define READ_WARNING(r, node, ...) diag_add((r)->d, true, (r)->file, (node)->line, (node)->column, __VA_ARGS__)
 
-/* One key of a map. read NULL: the language has it, this version does not. Read in the table's order, whatever the text's. */
+/* What the language has and this version does not enforce: an error, or only a warning where nobody will enforce it. */
+void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * One key of a map. Read in the table's order, whatever the text's. unbuilt: read and kept, and then said to be so. read NULL: the language
+ * has it, this version cannot read it yet.
+ */
 struct field {
 	const char *name;
 	bool (*read)(struct reader *r, const struct yaml_node *value, void *into);
+	bool unbuilt;
 };
+#define FIELD(word, reader)	{ .name = word, .read = reader }
+#define UNBUILT(word, reader)	{ .name = word, .read = reader, .unbuilt = true }
 /* False if anything in the map was wrong; all of it has then been said. */
 bool read_fields(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count, void *into);
 bool read_text(struct reader *r, const struct yaml_node *n, const char *what, char **out);
@@ -160,8 +169,8 @@ bool read_rule_why(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_owner(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_ticket(struct reader *r, const struct yaml_node *n, void *rule);
 #define RULE_FIELDS \
-	{ "id", read_rule_id }, { "why", read_rule_why }, { "owner", read_rule_owner }, { "ticket", read_rule_ticket }, \
-	{ "by", NULL }, { "until", NULL }, { "effect", NULL }, { "record", NULL }
+	FIELD("id", read_rule_id), FIELD("why", read_rule_why), FIELD("owner", read_rule_owner), FIELD("ticket", read_rule_ticket), \
+	FIELD("by", NULL), FIELD("until", NULL), FIELD("effect", NULL), FIELD("record", NULL)
 
 /* ---- pattern.c ---- */
 bool pattern_read(struct reader *r, const struct yaml_node *n, struct pattern *out);

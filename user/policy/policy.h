@@ -37,6 +37,12 @@ struct policy_source {
 	size_t param_count;
 	/* More places of Bailiff's own (moved directories), refused like the built-in ones; NULL-terminated, may be NULL. */
 	const char *const *own_paths;
+	/*
+	 * For `policy check`: what this version cannot enforce yet is a warning. For everybody who enforces the result it is an error: a
+	 * policy that says more than the kernel does is never loaded. One switch, read in one place (say_unbuilt).
+	 */
+	bool only_check;
+	int64_t now_s;			/* since the epoch, to tell what `until` has ended; 0: nothing has (a policy that runs already) */
 };
 
 /* Parse and check. 0 and *out, or -EINVAL with diags->errors > 0 (warnings may come with success). */

@@ -4,9 +4,21 @@
  * first, since every path may name one. A finding never hides another: each value is judged by itself, and what depends on a
  * wrong one is not judged at all.
  */
+#include <stdio.h>
 #include "policy/model.h"
 
 /* ---- what every key needs ---- */
+
+void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	diag_add(r->d, r->src->only_check, r->file, at->line, at->column, "%s", text);
+}
 
 static void field_unknown(struct reader *r, const struct yaml_node *key, const char *what, const struct field *fields, size_t count)
 {
@@ -15,7 +27,7 @@ static void field_unknown(struct reader *r, const struct yaml_node *key, const c
 
 	for (size_t i = 0; i < count && i < ARRAY_SIZE(words) - 1; i++) {
 		words[i] = fields[i].name;
-		if (fields[i].read)
+		if (fields[i].read && !fields[i].unbuilt)
 			buf_addf(&all, "%s%s", all.len ? " " : "", fields[i].name);
 	}
 	meant = word_nearest(key->text, words);
@@ -63,6 +75,15 @@ static bool keys_check(struct reader *r, const struct yaml_node *map, const char
 	return good;
 }
 
+static const struct yaml_node *key_of(const struct yaml_node *map, const struct yaml_node *value)
+{
+	size_t i = 0;
+
+	while (map->items[i] != value)
+		i++;
+	return map->keys[i];
+}
+
 bool read_fields(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count, void *into)
 {
 	bool good;
@@ -77,6 +98,8 @@ bool read_fields(struct reader *r, const struct yaml_node *map, const char *what
 
 		if (value && !fields[i].read(r, value, into))
 			good = false;
+		else if (value && fields[i].unbuilt)
+			say_unbuilt(r, key_of(map, value), "\"%s\" is not built yet: remove it", fields[i].name);
 	}
 	return good;
 }
@@ -199,7 +222,7 @@ static bool read_record(struct reader *r, const struct yaml_node *n, void *polic
 		int kind = read_word(r, n->items[i], "a kind of record", words);
 
 		if (kind >= RECORD_KINDS)
-			READ_ERROR(r, n->items[i], "recording \"%s\" is not built yet: remove it", words[kind]);
+			say_unbuilt(r, n->items[i], "recording \"%s\" is not built yet: remove it", words[kind]);
 		else if (kind >= 0)
 			p->record |= 1u << kind;
 	}
@@ -229,7 +252,7 @@ static bool read_calls_allow(struct reader *r, const struct yaml_node *n, void *
 
 static bool read_calls(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const struct field fields[] = { { "allow", read_calls_allow }, { "refuse", NULL } };
+	static const struct field fields[] = { FIELD("allow", read_calls_allow), FIELD("refuse", NULL) };
 
 	return read_fields(r, n, "calls", fields, ARRAY_SIZE(fields), policy);
 }
@@ -237,16 +260,16 @@ static bool read_calls(struct reader *r, const struct yaml_node *n, void *policy
 static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy);
 
 static const struct field document_fields[] = {
-	{ "version", read_version }, { "policy", read_name }, { "owner", read_owner }, { "about", read_about },
-	{ "params", read_params }, { "uses", read_uses }, { "open", read_open }, { "files", read_files },
-	{ "network", read_network }, { "sockets", read_sockets }, { "calls", read_calls }, { "record", read_record },
-	{ "tests", read_tests },
-	{ "devices", NULL }, { "privileges", NULL }, { "limits", NULL }, { "session", NULL }, { "labels", NULL },
-	{ "within", NULL }, { "on_refusal", NULL },
+	FIELD("version", read_version), FIELD("policy", read_name), FIELD("owner", read_owner), FIELD("about", read_about),
+	FIELD("params", read_params), FIELD("uses", read_uses), FIELD("open", read_open), FIELD("files", read_files),
+	FIELD("network", read_network), FIELD("sockets", read_sockets), FIELD("calls", read_calls), FIELD("record", read_record),
+	FIELD("tests", read_tests),
+	FIELD("devices", NULL), FIELD("privileges", NULL), FIELD("limits", NULL), FIELD("session", NULL), FIELD("labels", NULL),
+	FIELD("within", NULL), FIELD("on_refusal", NULL),
 };
 static const struct field preset_fields[] = {
-	{ "version", read_version }, { "policy", read_name }, { "about", read_about }, { "open", read_open },
-	{ "files", read_files }, { "network", read_network }, { "sockets", read_sockets }, { "calls", read_calls },
+	FIELD("version", read_version), FIELD("policy", read_name), FIELD("about", read_about), FIELD("open", read_open),
+	FIELD("files", read_files), FIELD("network", read_network), FIELD("sockets", read_sockets), FIELD("calls", read_calls),
 };
 
 static void note_lines(struct policy *p, const struct yaml_node *tree)

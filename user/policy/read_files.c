@@ -88,10 +88,10 @@ static bool read_accept(struct reader *r, const struct yaml_node *n, void *rule)
 }
 
 static const struct field file_fields[] = {
-	{ "path", read_path }, { "except", read_except }, { "verbs", read_verbs }, RULE_FIELDS,
+	FIELD("path", read_path), FIELD("except", read_except), FIELD("verbs", read_verbs), RULE_FIELDS,
 };
 static const struct field unix_fields[] = {
-	{ "path", read_path }, { "i_accept", read_accept }, RULE_FIELDS,
+	FIELD("path", read_path), FIELD("i_accept", read_accept), RULE_FIELDS,
 };
 
 /* What one key of a class makes of its entries. */
@@ -159,9 +159,9 @@ PATH_KEY(unix, sockets, CLASS_SOCKETS, false, 1u << VERB_UNIX)
 bool read_files(struct reader *r, const struct yaml_node *n, void *policy)
 {
 	static const struct field fields[] = {
-		{ "read", read_files_read }, { "change", read_files_change }, { "create", read_files_create },
-		{ "remove", read_files_remove }, { "write", read_files_write }, { "execute", read_files_execute },
-		{ "deny", read_files_deny }, { "metadata", NULL },
+		FIELD("read", read_files_read), FIELD("change", read_files_change), FIELD("create", read_files_create),
+		FIELD("remove", read_files_remove), FIELD("write", read_files_write), FIELD("execute", read_files_execute),
+		FIELD("deny", read_files_deny), FIELD("metadata", NULL),
 	};
 
 	return read_fields(r, n, "files", fields, ARRAY_SIZE(fields), policy);
@@ -169,7 +169,7 @@ bool read_files(struct reader *r, const struct yaml_node *n, void *policy)
 
 bool read_sockets(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const struct field fields[] = { { "unix", read_sockets_unix }, { "families", NULL } };
+	static const struct field fields[] = { FIELD("unix", read_sockets_unix), FIELD("families", NULL) };
 
 	return read_fields(r, n, "sockets", fields, ARRAY_SIZE(fields), policy);
 }

@@ -129,7 +129,7 @@ static bool read_proto(struct reader *r, const struct yaml_node *n, void *rule)
 }
 
 static const struct field network_fields[] = {
-	{ "to", read_to }, { "ports", read_ports }, { "proto", read_proto }, { "tls", NULL }, RULE_FIELDS,
+	FIELD("to", read_to), FIELD("ports", read_ports), FIELD("proto", read_proto), FIELD("tls", NULL), RULE_FIELDS,
 };
 
 static bool entry_read(struct reader *r, const struct yaml_node *n, struct rule *rule)
@@ -196,7 +196,7 @@ static bool read_deny(struct reader *r, const struct yaml_node *n, void *policy)
 
 bool read_network(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const struct field fields[] = { { "connect", read_connect }, { "listen", read_listen }, { "deny", read_deny } };
+	static const struct field fields[] = { FIELD("connect", read_connect), FIELD("listen", read_listen), FIELD("deny", read_deny) };
 
 	return read_fields(r, n, "network", fields, ARRAY_SIZE(fields), policy);
 }
