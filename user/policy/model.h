@@ -137,16 +137,54 @@ struct reader {
 void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /*
- * One key of a map. Read in the table's order, whatever the text's. unbuilt: read and kept, and then said to be so. read NULL: the language
- * has it, this version cannot read it yet.
+ * What a value looks like. The reader judges; this is what the JSON Schema says, so that an editor completes and complains while
+ * somebody types. A schema may allow more than the reader does (it cannot know parameters), never less.
+ */
+enum shape_kind {
+	SHAPE_TEXT,	/* a scalar: `pattern` if not NULL (ECMA 262), numbers too if `number` */
+	SHAPE_WORD,	/* one of `words`; a number if `number` */
+	SHAPE_LIST,	/* of `of`, also empty */
+	SHAPE_SOME,	/* one `of`, or a list of at least one */
+	SHAPE_NAMED,	/* a map from names (`pattern`) to `of`; `single`: of exactly one */
+	SHAPE_FIELDS,	/* a map with the keys of a table */
+	SHAPE_EITHER,	/* `of` or `other` */
+};
+struct shape {
+	enum shape_kind kind;
+	const char *pattern;
+	const char *const *words;	/* NULL-terminated */
+	const struct shape *of, *other;
+	const struct field *fields;
+	size_t field_count;
+	bool number, single;
+};
+#define SHAPE_OF_FIELDS(table) { .kind = SHAPE_FIELDS, .fields = (table), .field_count = ARRAY_SIZE(table) }
+extern const struct shape shape_text, shape_path, shape_paths;	/* shape.c */
+extern const struct shape shape_params, shape_tests;	/* read_params.c */
+extern const struct shape shape_files, shape_sockets;	/* read_files.c */
+extern const struct shape shape_network;		/* read_network.c */
+extern const struct shape shape_policy;			/* read.c: the whole document */
+
+/*
+ * One key of a map. Read in the table's order, whatever the text's. The parser, the messages that list keys and the schema come from these
+ * tables alone; a key that can be read has a shape and a sentence.
  */
 struct field {
 	const char *name;
 	bool (*read)(struct reader *r, const struct yaml_node *value, void *into);
-	bool unbuilt;
+	const struct shape *shape;
+	const char *about;	/* one or two sentences for whoever points at the key in an editor */
+	bool required;
+	bool unbuilt;		/* read and kept, and then said not to be built; read NULL: this version cannot even read it */
+	bool misplaced;		/* not for here: read only says why, and no schema has it */
 };
-#define FIELD(word, reader)	{ .name = word, .read = reader }
-#define UNBUILT(word, reader)	{ .name = word, .read = reader, .unbuilt = true }
+#define FIELD_PARTS(word, reader, looks, says, ...) .name = (word), .read = (reader), .shape = (looks), .about = (says)
+#define FIELD(...)	{ FIELD_PARTS(__VA_ARGS__, NULL, NULL, NULL) }	/* name, reader[, shape, sentence] */
+#define NEEDED(...)	{ FIELD_PARTS(__VA_ARGS__, NULL, NULL, NULL), .required = true }
+#define UNBUILT(...)	{ FIELD_PARTS(__VA_ARGS__, NULL, NULL, NULL), .unbuilt = true }
+#define MISPLACED(...)	{ FIELD_PARTS(__VA_ARGS__, NULL, NULL, NULL), .misplaced = true }
+
+/* ---- fields.c ---- */
 /* False if anything in the map was wrong; all of it has then been said. */
 bool read_fields(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count, void *into);
 bool read_text(struct reader *r, const struct yaml_node *n, const char *what, char **out);
@@ -168,8 +206,12 @@ bool read_rule_id(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_why(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_owner(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_ticket(struct reader *r, const struct yaml_node *n, void *rule);
+extern const struct shape shape_rule_id;
 #define RULE_FIELDS \
-	FIELD("id", read_rule_id), FIELD("why", read_rule_why), FIELD("owner", read_rule_owner), FIELD("ticket", read_rule_ticket), \
+	FIELD("id", read_rule_id, &shape_rule_id, "A name for the rule, which events, counters and explanations show. Without one it is class.key.hash."), \
+	FIELD("why", read_rule_why, &shape_text, "The reason, shown to whoever is refused."), \
+	FIELD("owner", read_rule_owner, &shape_text, "Whom to ask about this rule; else the policy's owner."), \
+	FIELD("ticket", read_rule_ticket, &shape_text, "Where the decision is written down."), \
 	FIELD("by", NULL), FIELD("until", NULL), FIELD("effect", NULL), FIELD("record", NULL)
 
 /* ---- pattern.c ---- */

@@ -4,146 +4,7 @@
  * first, since every path may name one. A finding never hides another: each value is judged by itself, and what depends on a
  * wrong one is not judged at all.
  */
-#include <stdio.h>
 #include "policy/model.h"
-
-/* ---- what every key needs ---- */
-
-void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...)
-{
-	char text[400];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	diag_add(r->d, r->src->only_check, r->file, at->line, at->column, "%s", text);
-}
-
-static void field_unknown(struct reader *r, const struct yaml_node *key, const char *what, const struct field *fields, size_t count)
-{
-	const char *words[32] = {}, *meant;
-	_buf_ struct buf all = {};
-
-	for (size_t i = 0; i < count && i < ARRAY_SIZE(words) - 1; i++) {
-		words[i] = fields[i].name;
-		if (fields[i].read && !fields[i].unbuilt)
-			buf_addf(&all, "%s%s", all.len ? " " : "", fields[i].name);
-	}
-	meant = word_nearest(key->text, words);
-	if (meant)
-		READ_ERROR(r, key, "unknown key \"%.60s\" in %s: did you mean \"%s\"?", key->text, what, meant);
-	else
-		READ_ERROR(r, key, "unknown key \"%.60s\" in %s: it may have %s", key->text, what, all.data ? all.data : "");
-}
-
-static const struct field *field_find(const struct field *fields, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (!strcmp(fields[i].name, name))
-			return &fields[i];
-	}
-	return NULL;
-}
-
-static bool is_class(const char *word)
-{
-	for (int i = 0; i < PC_COUNT; i++) {
-		if (!strcmp(class_table[i].word, word))
-			return true;
-	}
-	return false;
-}
-
-static bool keys_check(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count)
-{
-	bool good = true;
-
-	for (size_t i = 0; i < map->count; i++) {
-		const struct field *f = field_find(fields, count, map->keys[i]->text);
-
-		if (f && f->read)
-			continue;
-		if (f && is_class(f->name))
-			READ_ERROR(r, map->keys[i], "class %s is not built yet: remove its rules and list it in open:", f->name);
-		else if (f)
-			READ_ERROR(r, map->keys[i], "\"%s\" is not built yet: remove it", f->name);
-		else
-			field_unknown(r, map->keys[i], what, fields, count);
-		good = false;
-	}
-	return good;
-}
-
-static const struct yaml_node *key_of(const struct yaml_node *map, const struct yaml_node *value)
-{
-	size_t i = 0;
-
-	while (map->items[i] != value)
-		i++;
-	return map->keys[i];
-}
-
-bool read_fields(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count, void *into)
-{
-	bool good;
-
-	if (map->kind != YAML_MAP) {
-		READ_ERROR(r, map, "%s is a map: {key: value} or \"key: value\" lines", what);
-		return false;
-	}
-	good = keys_check(r, map, what, fields, count);
-	for (size_t i = 0; i < count; i++) {
-		const struct yaml_node *value = fields[i].read ? yaml_get(map, fields[i].name) : NULL;
-
-		if (value && !fields[i].read(r, value, into))
-			good = false;
-		else if (value && fields[i].unbuilt)
-			say_unbuilt(r, key_of(map, value), "\"%s\" is not built yet: remove it", fields[i].name);
-	}
-	return good;
-}
-
-bool read_text(struct reader *r, const struct yaml_node *n, const char *what, char **out)
-{
-	if (n->kind != YAML_SCALAR || !n->len) {
-		READ_ERROR(r, n, "%s is a text", what);
-		return false;
-	}
-	free(*out);
-	*out = diag_strdup(r->d, n->text);
-	return *out;
-}
-
-bool read_is_list(struct reader *r, const struct yaml_node *n, const char *what)
-{
-	if (n->kind != YAML_LIST)
-		READ_ERROR(r, n, "%s is a list: [a, b] or one \"- a\" a line", what);
-	return n->kind == YAML_LIST;
-}
-
-int read_word(struct reader *r, const struct yaml_node *n, const char *what, const char *const *words)
-{
-	_buf_ struct buf all = {};
-	const char *meant;
-	int i;
-
-	if (n->kind != YAML_SCALAR) {
-		READ_ERROR(r, n, "%s is one word", what);
-		return -1;
-	}
-	for (i = 0; words[i]; i++) {
-		if (!strcmp(words[i], n->text))
-			return i;
-		buf_addf(&all, "%s%s", i ? " " : "", words[i]);
-	}
-	meant = word_nearest(n->text, words);
-	if (meant)
-		READ_ERROR(r, n, "\"%.60s\" is not %s: did you mean \"%s\"?", n->text, what, meant);
-	else
-		READ_ERROR(r, n, "\"%.60s\" is not %s: it is one of %s", n->text, what, all.data ? all.data : "");
-	return -1;
-}
 
 /* ---- the document's keys ---- */
 
@@ -183,18 +44,22 @@ static bool read_about(struct reader *r, const struct yaml_node *n, void *policy
 	return read_text(r, n, "about", r->preset ? &ignored : &p->about);
 }
 
+static const char *const class_words[] = {
+#define X(symbol, word, built) word,
+	POLICY_CLASSES(X)
+#undef X
+	NULL,
+};
+
 static bool read_open(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	const char *words[PC_COUNT + 1] = {};
 	struct policy *p = policy;
 	bool good = true;
 
-	for (int i = 0; i < PC_COUNT; i++)
-		words[i] = class_table[i].word;
 	if (!read_is_list(r, n, "open"))
 		return false;
 	for (size_t i = 0; i < n->count; i++) {
-		int word = read_word(r, n->items[i], "a class", words);
+		int word = read_word(r, n->items[i], "a class", class_words);
 
 		if (word < 0)
 			good = false;
@@ -210,33 +75,36 @@ static bool read_open(struct reader *r, const struct yaml_node *n, void *policy)
 	return good;
 }
 
+static const char *const record_words[] = { "exec", "exit", "connect", "listen", "open", "write", "dns", "call", NULL };
+
 static bool read_record(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const char *const words[] = { "exec", "exit", "connect", "listen", "open", "write", "dns", "call", NULL };
 	struct policy *p = policy;
 	bool good = read_is_list(r, n, "record");
 
 	p->record = 0;
 	p->record_given = true;
 	for (size_t i = 0; good && i < n->count; i++) {
-		int kind = read_word(r, n->items[i], "a kind of record", words);
+		int kind = read_word(r, n->items[i], "a kind of record", record_words);
 
 		if (kind >= RECORD_KINDS)
-			say_unbuilt(r, n->items[i], "recording \"%s\" is not built yet: remove it", words[kind]);
+			say_unbuilt(r, n->items[i], "recording \"%s\" is not built yet: remove it", record_words[kind]);
 		else if (kind >= 0)
 			p->record |= 1u << kind;
 	}
 	return good;
 }
 
+static const char *const call_groups[] = {
+	"@io_uring", "@userns", "@mount-own", "@ptrace-own", "@perf", "@keyring", "@raw-socket", "@clock", NULL,
+};
+
 static bool call_group_read(struct reader *r, const struct yaml_node *n, struct policy *p)
 {
-	static const char *const groups[] = { "@io_uring", "@userns", "@mount-own", "@ptrace-own", "@perf", "@keyring", "@raw-socket",
-					      "@clock", NULL };
-	int group = read_word(r, n, "a group of calls", groups);
+	int group = read_word(r, n, "a group of calls", call_groups);
 
 	if (group > 0)
-		READ_ERROR(r, n, "opening \"%s\" is not built yet: remove it", groups[group]);
+		READ_ERROR(r, n, "opening \"%s\" is not built yet: remove it", call_groups[group]);
 	p->io_uring |= group == 0;
 	return group == 0;
 }
@@ -250,26 +118,56 @@ static bool read_calls_allow(struct reader *r, const struct yaml_node *n, void *
 	return good;
 }
 
+static const struct shape shape_call_group = { .kind = SHAPE_WORD, .words = call_groups };
+static const struct shape shape_call_groups = { .kind = SHAPE_LIST, .of = &shape_call_group };
+static const struct field calls_fields[] = {
+	FIELD("allow", read_calls_allow, &shape_call_groups, "Groups of system calls that are opened; none is by default."),
+	FIELD("refuse", NULL),
+};
+static const struct shape shape_calls = SHAPE_OF_FIELDS(calls_fields);
+
 static bool read_calls(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const struct field fields[] = { FIELD("allow", read_calls_allow), FIELD("refuse", NULL) };
-
-	return read_fields(r, n, "calls", fields, ARRAY_SIZE(fields), policy);
+	return read_fields(r, n, "calls", calls_fields, ARRAY_SIZE(calls_fields), policy);
 }
 
 static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy);
 
+static const char *const version_words[] = { "1", NULL };
+static const char *const preset_words[] = { "base", "python", "git", "node", "git-https", NULL };
+static const struct shape shape_version = { .kind = SHAPE_WORD, .words = version_words, .number = true };
+static const struct shape shape_name = { .kind = SHAPE_TEXT, .pattern = "^[a-z0-9._-]{1,64}$", .number = true };
+static const struct shape shape_preset = { .kind = SHAPE_WORD, .words = preset_words };
+static const struct shape shape_uses = { .kind = SHAPE_LIST, .of = &shape_preset };
+static const struct shape shape_class = { .kind = SHAPE_WORD, .words = class_words };
+static const struct shape shape_open = { .kind = SHAPE_LIST, .of = &shape_class };
+static const struct shape shape_kind = { .kind = SHAPE_WORD, .words = record_words };
+static const struct shape shape_record = { .kind = SHAPE_LIST, .of = &shape_kind };
+
 static const struct field document_fields[] = {
-	FIELD("version", read_version), FIELD("policy", read_name), FIELD("owner", read_owner), FIELD("about", read_about),
-	FIELD("params", read_params), FIELD("uses", read_uses), FIELD("open", read_open), FIELD("files", read_files),
-	FIELD("network", read_network), FIELD("sockets", read_sockets), FIELD("calls", read_calls), FIELD("record", read_record),
-	FIELD("tests", read_tests),
+	NEEDED("version", read_version, &shape_version, "The version of the language: 1."),
+	NEEDED("policy", read_name, &shape_name, "The policy's name: up to 64 of a-z 0-9 - _ ."),
+	FIELD("owner", read_owner, &shape_text, "Whom a refused person should ask."),
+	FIELD("about", read_about, &shape_text, "What the policy is for."),
+	FIELD("params", read_params, &shape_params, "Values that whoever starts the sandbox gives: a name and its type, path or to."),
+	FIELD("uses", read_uses, &shape_uses, "Presets: their allows and denies are united with this policy's own."),
+	FIELD("open", read_open, &shape_open, "Classes left ungoverned on purpose. What no rule decides is allowed in them."),
+	FIELD("files", read_files, &shape_files, "What may be done to files, by verb; what is not listed is refused."),
+	FIELD("network", read_network, &shape_network, "Where the network may be used; what is not listed is refused."),
+	FIELD("sockets", read_sockets, &shape_sockets, "Unix sockets; what is not listed is refused."),
+	FIELD("calls", read_calls, &shape_calls, "Groups of system calls beyond what every sandbox has."),
+	FIELD("record", read_record, &shape_record, "What is recorded besides refusals, which always are; without it exec and connect."),
+	FIELD("tests", read_tests, &shape_tests, "Questions and the answers they have to get, run by `bailiff policy check`."),
 	FIELD("devices", NULL), FIELD("privileges", NULL), FIELD("limits", NULL), FIELD("session", NULL), FIELD("labels", NULL),
 	FIELD("within", NULL), FIELD("on_refusal", NULL),
 };
+const struct shape shape_policy = SHAPE_OF_FIELDS(document_fields);
+
+/* Presets are ours: no editor asks. */
 static const struct field preset_fields[] = {
 	FIELD("version", read_version), FIELD("policy", read_name), FIELD("about", read_about), FIELD("open", read_open),
-	FIELD("files", read_files), FIELD("network", read_network), FIELD("sockets", read_sockets), FIELD("calls", read_calls),
+	FIELD("files", read_files), FIELD("network", read_network), FIELD("sockets", read_sockets),
+	FIELD("calls", read_calls),
 };
 
 static void note_lines(struct policy *p, const struct yaml_node *tree)
@@ -352,18 +250,17 @@ static bool preset_use(struct reader *r, const struct yaml_node *n, int word, co
 
 static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const char *const names[] = { "base", "python", "git", "node", "git-https", NULL };
 	bool good = true;
 
 	(void)policy;
 	if (!read_is_list(r, n, "uses"))
 		return false;
 	for (size_t i = 0; i < n->count; i++) {
-		int word = read_word(r, n->items[i], "a preset", names);
+		int word = read_word(r, n->items[i], "a preset", preset_words);
 
-		if (word >= 0 && !policy_preset(names[word]))
-			READ_ERROR(r, n->items[i], "preset %s is not built yet: remove it", names[word]);
-		good &= word >= 0 && policy_preset(names[word]) && preset_use(r, n->items[i], word, names);
+		if (word >= 0 && !policy_preset(preset_words[word]))
+			READ_ERROR(r, n->items[i], "preset %s is not built yet: remove it", preset_words[word]);
+		good &= word >= 0 && policy_preset(preset_words[word]) && preset_use(r, n->items[i], word, preset_words);
 	}
 	return good;
 }

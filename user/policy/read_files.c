@@ -53,10 +53,11 @@ static uint32_t verbs_of_word(int word)
 	return word == VERB_UNIX ? VERBS_WRITE : 1u << word;
 }
 
+/* "write" takes the place of the sockets' verb, so that an index is a verb's bit */
+static const char *const verb_words[] = { "read", "change", "create", "remove", "execute", "write", NULL };
+
 static bool read_verbs(struct reader *r, const struct yaml_node *n, void *rule)
 {
-	/* "write" takes the place of the sockets' verb, so that an index is a verb's bit */
-	static const char *const words[] = { "read", "change", "create", "remove", "execute", "write", NULL };
 	struct rule *it = rule;
 	bool good = true;
 	int word;
@@ -69,7 +70,7 @@ static bool read_verbs(struct reader *r, const struct yaml_node *n, void *rule)
 		return false;
 	it->verbs = 0;
 	for (size_t i = 0; i < n->count; i++) {
-		word = read_word(r, n->items[i], "a verb", words);
+		word = read_word(r, n->items[i], "a verb", verb_words);
 		good &= word >= 0;
 		it->verbs |= word < 0 ? 0 : verbs_of_word(word);
 	}
@@ -78,20 +79,33 @@ static bool read_verbs(struct reader *r, const struct yaml_node *n, void *rule)
 	return good && n->count;
 }
 
+static const char *const accept_words[] = { "host-control", NULL };
+
 static bool read_accept(struct reader *r, const struct yaml_node *n, void *rule)
 {
-	static const char *const words[] = { "host-control", NULL };
 	struct rule *it = rule;
 
-	it->accepted = read_word(r, n, "something to accept", words) == 0;
+	it->accepted = read_word(r, n, "something to accept", accept_words) == 0;
 	return it->accepted;
 }
 
-static const struct field file_fields[] = {
-	FIELD("path", read_path), FIELD("except", read_except), FIELD("verbs", read_verbs), RULE_FIELDS,
+static const struct shape shape_verb = { .kind = SHAPE_WORD, .words = verb_words };
+static const struct shape shape_verbs = { .kind = SHAPE_LIST, .of = &shape_verb };
+static const struct shape shape_accept = { .kind = SHAPE_WORD, .words = accept_words };
+#define ABOUT_PATH "The path or paths: each means itself and all below. * ? [ ] stay inside a component, ** spans components, $name is a parameter."
+static const struct field allow_fields[] = {
+	NEEDED("path", read_path, &shape_paths, ABOUT_PATH),
+	MISPLACED("except", read_except), MISPLACED("verbs", read_verbs), RULE_FIELDS,
+};
+static const struct field deny_fields[] = {
+	NEEDED("path", read_path, &shape_paths, ABOUT_PATH),
+	FIELD("except", read_except, &shape_paths, "Paths that this deny leaves alone. Another deny still refuses there, and an allow is needed besides."),
+	FIELD("verbs", read_verbs, &shape_verbs, "What is denied; without it every verb. write is change, create and remove."), RULE_FIELDS,
 };
 static const struct field unix_fields[] = {
-	FIELD("path", read_path), FIELD("i_accept", read_accept), RULE_FIELDS,
+	NEEDED("path", read_path, &shape_paths, "The unix socket or sockets, by path."),
+	FIELD("i_accept", read_accept, &shape_accept, "Said of a socket whose owner does what it is asked to (Docker, systemd, a bus): whoever may talk to "
+	  "it may do what it may do."), RULE_FIELDS,
 };
 
 /* What one key of a class makes of its entries. */
@@ -119,8 +133,10 @@ static bool entry_read(struct reader *r, const struct yaml_node *n, const struct
 		good = read_path(r, n, rule);
 	else if (key->class_id == CLASS_SOCKETS)
 		good = read_fields(r, n, what, unix_fields, ARRAY_SIZE(unix_fields), rule);
+	else if (key->deny)
+		good = read_fields(r, n, what, deny_fields, ARRAY_SIZE(deny_fields), rule);
 	else
-		good = read_fields(r, n, what, file_fields, ARRAY_SIZE(file_fields), rule);
+		good = read_fields(r, n, what, allow_fields, ARRAY_SIZE(allow_fields), rule);
 	if (good && !rule->path_count)
 		READ_ERROR(r, n, "a rule without \"path\" rules nothing");
 	if (good && rule->path_count)
@@ -156,20 +172,39 @@ PATH_KEY(execute, files, CLASS_FILES, false, 1u << VERB_EXECUTE)
 PATH_KEY(deny, files, CLASS_FILES, true, VERBS_FILES)
 PATH_KEY(unix, sockets, CLASS_SOCKETS, false, 1u << VERB_UNIX)
 
+/* A plain path, or a map that says more. */
+#define SHAPE_RULES(name, table) \
+	static const struct shape shape_##name##_fields = SHAPE_OF_FIELDS(table); \
+	static const struct shape shape_##name##_rule = { .kind = SHAPE_EITHER, .of = &shape_path, .other = &shape_##name##_fields }; \
+	static const struct shape shape_##name##_rules = { .kind = SHAPE_LIST, .of = &shape_##name##_rule }
+SHAPE_RULES(allow, allow_fields);
+SHAPE_RULES(deny, deny_fields);
+SHAPE_RULES(unix, unix_fields);
+
+static const struct field files_fields[] = {
+	FIELD("read", read_files_read, &shape_allow_rules, "What may be opened for reading and, of directories, listed."),
+	FIELD("change", read_files_change, &shape_allow_rules, "What may be opened for writing, truncated, or given other modes, owners, times and attributes."),
+	FIELD("create", read_files_create, &shape_allow_rules, "Where a new name may appear: a file, directory, node or link, the target of a rename."),
+	FIELD("remove", read_files_remove, &shape_allow_rules, "What may go: by unlink, rmdir, or as the source of a rename."),
+	FIELD("write", read_files_write, &shape_allow_rules, "change, create and remove in one rule."),
+	FIELD("execute", read_files_execute, &shape_allow_rules, "What may be run, be the interpreter of a script, or be mapped as code (libraries)."),
+	FIELD("deny", read_files_deny, &shape_deny_rules, "What is refused whatever else allows it: a deny wins over every allow."),
+	FIELD("metadata", NULL),
+};
+const struct shape shape_files = SHAPE_OF_FIELDS(files_fields);
+
 bool read_files(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const struct field fields[] = {
-		FIELD("read", read_files_read), FIELD("change", read_files_change), FIELD("create", read_files_create),
-		FIELD("remove", read_files_remove), FIELD("write", read_files_write), FIELD("execute", read_files_execute),
-		FIELD("deny", read_files_deny), FIELD("metadata", NULL),
-	};
-
-	return read_fields(r, n, "files", fields, ARRAY_SIZE(fields), policy);
+	return read_fields(r, n, "files", files_fields, ARRAY_SIZE(files_fields), policy);
 }
+
+static const struct field sockets_fields[] = {
+	FIELD("unix", read_sockets_unix, &shape_unix_rules, "The unix sockets that may be connected or sent to."),
+	FIELD("families", NULL),
+};
+const struct shape shape_sockets = SHAPE_OF_FIELDS(sockets_fields);
 
 bool read_sockets(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const struct field fields[] = { FIELD("unix", read_sockets_unix), FIELD("families", NULL) };
-
-	return read_fields(r, n, "sockets", fields, ARRAY_SIZE(fields), policy);
+	return read_fields(r, n, "sockets", sockets_fields, ARRAY_SIZE(sockets_fields), policy);
 }

@@ -105,10 +105,11 @@ static bool read_ports(struct reader *r, const struct yaml_node *n, void *rule)
 	return good;
 }
 
+static const char *const proto_words[] = { "tcp", "udp", NULL };
+
 static bool proto_add(struct reader *r, const struct yaml_node *n, struct rule *rule)
 {
-	static const char *const words[] = { "tcp", "udp", NULL };
-	int word = read_word(r, n, "a protocol", words);
+	int word = read_word(r, n, "a protocol", proto_words);
 
 	if (word >= 0)
 		rule->protos |= 1u << word;
@@ -128,16 +129,28 @@ static bool read_proto(struct reader *r, const struct yaml_node *n, void *rule)
 	return good && n->count;
 }
 
-static const struct field network_fields[] = {
-	FIELD("to", read_to), FIELD("ports", read_ports), FIELD("proto", read_proto), FIELD("tls", NULL), RULE_FIELDS,
+static const struct shape shape_address = { .kind = SHAPE_TEXT, .pattern = "^([0-9A-Fa-f:.]+(/[0-9]{1,3})?|@[a-z-]+|\\$[a-z0-9_]+)$" };
+static const struct shape shape_to = { .kind = SHAPE_SOME, .of = &shape_address };
+static const struct shape shape_port = { .kind = SHAPE_TEXT, .pattern = "^[0-9]{1,5}(-[0-9]{1,5})?$", .number = true };
+static const struct shape shape_ports = { .kind = SHAPE_SOME, .of = &shape_port };
+static const struct shape shape_proto_word = { .kind = SHAPE_WORD, .words = proto_words };
+static const struct shape shape_proto = { .kind = SHAPE_SOME, .of = &shape_proto_word };
+static const struct field entry_fields[] = {
+	NEEDED("to", read_to, &shape_to, "An address, a CIDR, a group (@internet @private @loopback @link-local @metadata), a parameter of type to, or a list "
+	  "of these."),
+	FIELD("ports", read_ports, &shape_ports, "Ports and ranges of ports, as 3000-3999; without it every port."),
+	FIELD("proto", read_proto, &shape_proto, "tcp, udp or both. An allow without it is for tcp, a deny for both."),
+	FIELD("tls", NULL), RULE_FIELDS,
 };
+static const struct shape shape_entry = SHAPE_OF_FIELDS(entry_fields);
+static const struct shape shape_entries = { .kind = SHAPE_LIST, .of = &shape_entry };
 
 static bool entry_read(struct reader *r, const struct yaml_node *n, struct rule *rule)
 {
 	char what[40];
 
 	snprintf(what, sizeof(what), "a rule of network.%s", rule->word);
-	if (!read_fields(r, n, what, network_fields, ARRAY_SIZE(network_fields), rule))
+	if (!read_fields(r, n, what, entry_fields, ARRAY_SIZE(entry_fields), rule))
 		return false;
 	if (!rule->to_count)
 		READ_ERROR(r, n, "a network rule without \"to\" rules nothing");
@@ -194,9 +207,14 @@ static bool read_deny(struct reader *r, const struct yaml_node *n, void *policy)
 	return entries_read(r, n, "deny", true, VERBS_CONNECT | VERBS_LISTEN);
 }
 
+static const struct field network_fields[] = {
+	FIELD("connect", read_connect, &shape_entries, "Where connections may go, and datagrams be sent."),
+	FIELD("listen", read_listen, &shape_entries, "On which addresses and ports of this host may be listened."),
+	FIELD("deny", read_deny, &shape_entries, "What is refused whatever else allows it, to connect and to listen."),
+};
+const struct shape shape_network = SHAPE_OF_FIELDS(network_fields);
+
 bool read_network(struct reader *r, const struct yaml_node *n, void *policy)
 {
-	static const struct field fields[] = { FIELD("connect", read_connect), FIELD("listen", read_listen), FIELD("deny", read_deny) };
-
-	return read_fields(r, n, "network", fields, ARRAY_SIZE(fields), policy);
+	return read_fields(r, n, "network", network_fields, ARRAY_SIZE(network_fields), policy);
 }

@@ -5,6 +5,9 @@
 
 static const char *const type_words[PARAM_TYPES + 1] = { [PARAM_PATH] = "path", [PARAM_TO] = "to" };
 
+static const struct shape shape_type = { .kind = SHAPE_WORD, .words = type_words };
+const struct shape shape_params = { .kind = SHAPE_NAMED, .pattern = "^[a-z0-9_]{1,32}$", .of = &shape_type };
+
 struct param *param_find(struct policy *p, const char *name, size_t len)
 {
 	for (size_t i = 0; i < p->param_count; i++) {
@@ -135,9 +138,15 @@ static bool question_fill(struct reader *r, const struct yaml_node *n, struct bu
 	return !out->err;
 }
 
+static const char *const answers[] = { "refused", "allowed", NULL };
+static const struct shape shape_answer = { .kind = SHAPE_WORD, .words = answers };
+static const struct shape shape_test = {
+	.kind = SHAPE_NAMED, .pattern = "^(read|change|create|remove|write|execute|unix|connect|send|listen) \\S", .of = &shape_answer, .single = true,
+};
+const struct shape shape_tests = { .kind = SHAPE_LIST, .of = &shape_test };
+
 static bool test_read(struct reader *r, const struct yaml_node *n)
 {
-	static const char *const answers[] = { "refused", "allowed", NULL };
 	struct policy_action actions[POLICY_QUESTION_MAX];
 	_buf_ struct buf question = {};
 	struct policy_test *test;

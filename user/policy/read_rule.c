@@ -57,6 +57,8 @@ bool rule_add(struct reader *r, struct rule *rule)
 	return true;
 }
 
+const struct shape shape_rule_id = { .kind = SHAPE_TEXT, .pattern = "^[a-z0-9_][a-z0-9._-]{0,63}$", .number = true };
+
 bool read_rule_id(struct reader *r, const struct yaml_node *n, void *rule)
 {
 	struct rule *it = rule;

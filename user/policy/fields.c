@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Maps read by a table of keys, and the simple values that keys of every class have: a text, a list, a word out of a list. */
+#include <stdio.h>
+#include "policy/model.h"
+
+void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	diag_add(r->d, r->src->only_check, r->file, at->line, at->column, "%s", text);
+}
+
+static void field_unknown(struct reader *r, const struct yaml_node *key, const char *what, const struct field *fields, size_t count)
+{
+	const char *words[32] = {}, *meant;
+	_buf_ struct buf all = {};
+
+	for (size_t i = 0; i < count && i < ARRAY_SIZE(words) - 1; i++) {
+		words[i] = fields[i].name;
+		if (fields[i].read && !fields[i].unbuilt && !fields[i].misplaced)
+			buf_addf(&all, "%s%s", all.len ? " " : "", fields[i].name);
+	}
+	meant = word_nearest(key->text, words);
+	if (meant)
+		READ_ERROR(r, key, "unknown key \"%.60s\" in %s: did you mean \"%s\"?", key->text, what, meant);
+	else
+		READ_ERROR(r, key, "unknown key \"%.60s\" in %s: it may have %s", key->text, what, all.data ? all.data : "");
+}
+
+static const struct field *field_find(const struct field *fields, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(fields[i].name, name))
+			return &fields[i];
+	}
+	return NULL;
+}
+
+static bool is_class(const char *word)
+{
+	for (int i = 0; i < PC_COUNT; i++) {
+		if (!strcmp(class_table[i].word, word))
+			return true;
+	}
+	return false;
+}
+
+static bool keys_check(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < map->count; i++) {
+		const struct field *f = field_find(fields, count, map->keys[i]->text);
+
+		if (f && f->read)
+			continue;
+		if (f && is_class(f->name))
+			READ_ERROR(r, map->keys[i], "class %s is not built yet: remove its rules and list it in open:", f->name);
+		else if (f)
+			READ_ERROR(r, map->keys[i], "\"%s\" is not built yet: remove it", f->name);
+		else
+			field_unknown(r, map->keys[i], what, fields, count);
+		good = false;
+	}
+	return good;
+}
+
+static const struct yaml_node *key_of(const struct yaml_node *map, const struct yaml_node *value)
+{
+	size_t i = 0;
+
+	while (map->items[i] != value)
+		i++;
+	return map->keys[i];
+}
+
+bool read_fields(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count, void *into)
+{
+	bool good;
+
+	if (map->kind != YAML_MAP) {
+		READ_ERROR(r, map, "%s is a map: {key: value} or \"key: value\" lines", what);
+		return false;
+	}
+	good = keys_check(r, map, what, fields, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct yaml_node *value = fields[i].read ? yaml_get(map, fields[i].name) : NULL;
+
+		if (value && !fields[i].read(r, value, into))
+			good = false;
+		else if (value && fields[i].unbuilt)
+			say_unbuilt(r, key_of(map, value), "\"%s\" is not built yet: remove it", fields[i].name);
+	}
+	return good;
+}
+
+bool read_text(struct reader *r, const struct yaml_node *n, const char *what, char **out)
+{
+	if (n->kind != YAML_SCALAR || !n->len) {
+		READ_ERROR(r, n, "%s is a text", what);
+		return false;
+	}
+	free(*out);
+	*out = diag_strdup(r->d, n->text);
+	return *out;
+}
+
+bool read_is_list(struct reader *r, const struct yaml_node *n, const char *what)
+{
+	if (n->kind != YAML_LIST)
+		READ_ERROR(r, n, "%s is a list: [a, b] or one \"- a\" a line", what);
+	return n->kind == YAML_LIST;
+}
+
+int read_word(struct reader *r, const struct yaml_node *n, const char *what, const char *const *words)
+{
+	_buf_ struct buf all = {};
+	const char *meant;
+	int i;
+
+	if (n->kind != YAML_SCALAR) {
+		READ_ERROR(r, n, "%s is one word", what);
+		return -1;
+	}
+	for (i = 0; words[i]; i++) {
+		if (!strcmp(words[i], n->text))
+			return i;
+		buf_addf(&all, "%s%s", i ? " " : "", words[i]);
+	}
+	meant = word_nearest(n->text, words);
+	if (meant)
+		READ_ERROR(r, n, "\"%.60s\" is not %s: did you mean \"%s\"?", n->text, what, meant);
+	else
+		READ_ERROR(r, n, "\"%.60s\" is not %s: it is one of %s", n->text, what, all.data ? all.data : "");
+	return -1;
+}
