@@ -14,10 +14,11 @@ static const char policy_b[] = HEAD "files:\n  read: [/]\n  deny: [{path: /tmp/b
 static const struct kernel_options options = { .pin_dir = PINS };
 
 /* What the dead engine left: its sandbox, a member that opens what it is told to, and how many opens that member was refused. */
-static struct left {
+struct left {
 	volatile uint64_t id, refused;
 	volatile pid_t member;
-} *left;
+};
+static struct left *left;
 static int ask[2], answer[2];
 
 static struct policy_image compiled(const char *text, struct policy **policy)

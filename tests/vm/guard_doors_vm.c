@@ -180,6 +180,7 @@ static int worker_with_new_credentials(long arg)
 {
 	struct io_uring_sqe nop = { .opcode = IORING_OP_NOP, .flags = IOSQE_ASYNC };
 	struct io_uring_sqe set = { .opcode = IORING_OP_FSETXATTR, .flags = IOSQE_ASYNC };
+	const char *name = "trusted.bailiff", *value = "x";
 	struct uring u;
 	int err = uring_open(&u, 0), fd = open("/tmp/trusted", O_CREAT | O_RDWR, 0600);
 
@@ -189,8 +190,8 @@ static int worker_with_new_credentials(long arg)
 	if (prctl(PR_SET_KEEPCAPS, 1) || prctl(PR_SET_KEEPCAPS, 0))
 		return -errno;
 	set.fd = fd;
-	set.addr = (uintptr_t)"trusted.bailiff";
-	set.addr2 = (uintptr_t)"x";
+	set.addr = (uintptr_t)name;
+	set.addr2 = (uintptr_t)value;
 	set.len = 1;
 	return uring_do(&u, &set);
 }

@@ -185,7 +185,8 @@ static int by_daemon(void)
 
 static int by_ring(void)
 {
-	struct io_uring_sqe sqe = { .opcode = IORING_OP_OPENAT, .flags = IOSQE_ASYNC, .fd = AT_FDCWD, .addr = (uintptr_t)"/tmp/secret" };
+	const char *path = "/tmp/secret";
+	struct io_uring_sqe sqe = { .opcode = IORING_OP_OPENAT, .flags = IOSQE_ASYNC, .fd = AT_FDCWD, .addr = (uintptr_t)path };
 	struct uring u;
 	int err = uring_open(&u, 0);
 
@@ -195,7 +196,8 @@ static int by_ring(void)
 
 static int by_polling_ring(void)
 {
-	struct io_uring_sqe sqe = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (uintptr_t)"/tmp/secret" };
+	const char *path = "/tmp/secret";
+	struct io_uring_sqe sqe = { .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (uintptr_t)path };
 	struct uring u;
 	int err = uring_open(&u, IORING_SETUP_SQPOLL);
 
