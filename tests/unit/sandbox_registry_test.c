@@ -220,7 +220,7 @@ static void fill(struct session *s)
 	s->kernel_id = 77;
 	s->cgroup_id = 88;
 	s->stage = STAGE_ENFORCE;
-	s->enforced = s->held = s->started = true;
+	s->enforced = s->allow_degraded = s->held = s->started = true;
 	s->started_ms = 1700000000000;
 	s->deadline_ns = 123456789;
 	s->agent = strdup("codex");
@@ -248,7 +248,7 @@ TEST(persist_gives_a_successor_everything_back)
 	CHECK_EQ(back->kernel_id, 77);
 	CHECK_EQ(back->cgroup_id, 88);
 	CHECK_EQ(back->stage, STAGE_ENFORCE);
-	CHECK(back->enforced && back->held && back->started && back->adopted);
+	CHECK(back->enforced && back->allow_degraded && back->held && back->started && back->adopted);
 	CHECK_EQ(back->deadline_ns, 123456789);
 	CHECK_STR(back->agent, "codex");
 	CHECK(!back->user);

@@ -63,7 +63,13 @@ static bool needed_row(const struct coverage_row *r)
 	return false;
 }
 
-bool coverage_permits(struct engine *e, const struct policy *p, char why[ENGINE_WHY])
+/* Would any policy in enforce start here, as far as this row goes? floor: what building the seccomp floor said. */
+static bool row_holds(const struct coverage_row *r, int floor)
+{
+	return strcmp(r->name, "seccomp") ? !needed_row(r) || r->state == COVERAGE_FULL : !floor;
+}
+
+bool coverage_permits(struct engine *e, const struct policy *p, enum stage stage, char why[ENGINE_WHY])
 {
 	const struct coverage_row *rows;
 	_buf_ struct buf b = { 0 };
@@ -71,7 +77,7 @@ bool coverage_permits(struct engine *e, const struct policy *p, char why[ENGINE_
 	size_t count;
 
 	if (e->enforcing)
-		return true;	/* the loader takes all families or none: what runs is whole */
+		return floor_permits(e, stage, why);	/* the loader takes all families or none: what runs is whole */
 	kernel_coverage(e->kernel, false, &rows, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].state == COVERAGE_FULL || !needed_row(&rows[i]) || all_open(open, rows[i].name))
@@ -82,25 +88,6 @@ bool coverage_permits(struct engine *e, const struct policy *p, char why[ENGINE_
 	}
 	snprintf(why, ENGINE_WHY, "this kernel refuses LSM programs; --allow-degraded starts it with exec and exit recorded and nothing refused");
 	return false;
-}
-
-/* ---- the seccomp floor ---- */
-const struct buf *coverage_floor(struct engine *e, const struct session *s)
-{
-	struct buf *floor = &e->floor;
-	int err;
-
-	if (!s->enforced || s->stage != STAGE_ENFORCE)
-		return NULL;
-	if (floor->len)
-		return floor;
-	err = seccomp_floor_build(floor);
-	if (err) {
-		log_err(err, "the seccomp floor cannot be built: commands start without it");
-		buf_reset(floor);
-		return NULL;
-	}
-	return floor;
 }
 
 /* ---- the one line ---- */
@@ -125,14 +112,11 @@ static void add_open(struct buf *out, const char *open)
 	add_classes(out, "; not built yet:", unbuilt, ARRAY_SIZE(unbuilt), open, true);
 }
 
-void coverage_line(struct engine *e, const struct session *s, struct buf *out)
+static void add_what_holds(struct engine *e, const struct session *s, struct buf *out)
 {
 	_buf_ struct buf b = { 0 };
 	const char *open = open_of(s->generation ? s->generation->policy : NULL, &b);
 
-	buf_addf(out, "sandbox %s (", s->id);
-	buf_add_terminal(out, s->name, strlen(s->name));
-	buf_add_str(out, ") ");
 	if (!s->enforced) {
 		buf_add_str(out, "NOT ENFORCED: this kernel refuses LSM programs; exec and exit are recorded only (--allow-degraded)");
 		return;
@@ -144,14 +128,23 @@ void coverage_line(struct engine *e, const struct session *s, struct buf *out)
 	} else {
 		buf_add_str(out, "enforce:");
 		add_classes(out, "", judged, ARRAY_SIZE(judged), open, false);
-		buf_addf(out, " guard in the kernel; seccomp floor %s", coverage_floor(e, s) ? "on" : "OFF");
+		buf_addf(out, " guard in the kernel; seccomp floor %s", floor_word(e, s));
 	}
 	add_open(out, open);
 }
 
+void coverage_line(struct engine *e, const struct session *s, struct buf *out)
+{
+	buf_addf(out, "sandbox %s (", s->id);
+	buf_add_terminal(out, s->name, strlen(s->name));
+	buf_add_str(out, ") ");
+	add_what_holds(e, s, out);
+}
+
 /* ---- records ---- */
 /* The last word on one row, seen from this sandbox. */
-static struct event_coverage row_for(const struct coverage_row *r, const struct session *s, const char *open)
+/* floor: why there is none; NULL: there is. */
+static struct event_coverage row_for(const struct coverage_row *r, const struct session *s, const char *open, const char *floor)
 {
 	struct event_coverage c = { .name = r->name, .state = state_name(r->state), .how = r->how };
 
@@ -159,8 +152,8 @@ static struct event_coverage row_for(const struct coverage_row *r, const struct 
 		c = (struct event_coverage){ r->name, "missing", "started with --allow-degraded: nothing is judged" };
 	else if (s && all_open(open, r->name))
 		c = (struct event_coverage){ r->name, "open", "left ungoverned by the policy" };
-	else if (s && !strcmp(r->name, "seccomp") && (!s->enforced || s->stage != STAGE_ENFORCE))
-		c = (struct event_coverage){ r->name, "missing", "the floor is set in stage enforce alone" };
+	else if (floor && !strcmp(r->name, "seccomp"))
+		c = (struct event_coverage){ r->name, "missing", floor };
 	return c;
 }
 
@@ -170,15 +163,15 @@ void coverage_notice(struct engine *e, struct session *s)
 	const struct coverage_row *rows;
 	size_t count, n = 0;
 	_buf_ struct buf b = { 0 }, text = { 0 };
-	const char *open = open_of(s && s->generation ? s->generation->policy : NULL, &b);
+	const char *open = open_of(s && s->generation ? s->generation->policy : NULL, &b), *floor = floor_missing(e, s);
 	struct event_notice notice = { .kind = NOTICE_COVERAGE, .time_ns = clock_boot_ns(), .coverage = list };
 
 	kernel_coverage(e->kernel, false, &rows, &count);
 	for (; n < count && n < ROWS_MAX; n++)
-		list[n] = row_for(&rows[n], s, open);
+		list[n] = row_for(&rows[n], s, open, floor);
 	notice.coverage_count = n;
 	if (s) {
-		coverage_line(e, s, &text);
+		add_what_holds(e, s, &text);
 		notice.sandbox = s->kernel_id;
 		notice.generation = s->generation ? s->generation->number : 0;
 		notice.text = text.data;
@@ -206,22 +199,24 @@ void coverage_reply(struct engine *e, struct buf *reply)
 	bool complete = true;
 	char lsm[256];
 	size_t count;
+	int floor = floor_build(e);
 
 	kernel_coverage(e->kernel, true, &rows, &count);
 	host_texts(&u, lsm);
 	for (size_t i = 0; i < count; i++)
-		complete &= !needed_row(&rows[i]) || rows[i].state == COVERAGE_FULL;
+		complete &= row_holds(&rows[i], floor);
 	kv_add_str(reply, "complete", complete ? "1" : "0");
 	kv_add_str(reply, "kernel", u.release);
 	kv_add_str(reply, "lsm", lsm);
 	for (size_t i = 0; i < count; i++) {
+		struct coverage_row r = floor_row(&rows[i], floor);
 		_buf_ struct buf row = { 0 };
 
 		kv_begin(&row);
-		kv_add_str(&row, "name", rows[i].name);
-		kv_add_str(&row, "state", state_name(rows[i].state));
-		kv_add_str(&row, "how", rows[i].how);
-		kv_add_str(&row, "change", rows[i].change);
+		kv_add_str(&row, "name", r.name);
+		kv_add_str(&row, "state", state_name(r.state));
+		kv_add_str(&row, "how", r.how);
+		kv_add_str(&row, "change", r.change);
 		if (!kv_end(&row))
 			kv_add(reply, "row", row.data, row.len);
 	}
@@ -262,19 +257,23 @@ static void doctor_text(const struct utsname *u, const char *lsm, const struct c
 
 int coverage_doctor(bool json)
 {
+	struct coverage_row list[ROWS_MAX];
 	const struct coverage_row *rows;
-	size_t count;
-	_buf_ struct buf out = { 0 };
+	size_t count, n;
+	_buf_ struct buf out = { 0 }, filter = { 0 };
 	struct utsname u;
 	char lsm[256];
-	int worst = 0, err = kernel_probe(&rows, &count);
+	int worst = 0, floor, err = kernel_probe(&rows, &count);
 
 	if (err)
 		return log_err(err, "this kernel could not be probed");
+	floor = seccomp_floor_build(&filter);
 	host_texts(&u, lsm);
-	(json ? doctor_json : doctor_text)(&u, lsm, rows, count, &out);
-	for (size_t i = 0; i < count; i++)
-		worst |= needed_row(&rows[i]) && rows[i].state != COVERAGE_FULL;
+	for (n = 0; n < count && n < ROWS_MAX; n++) {
+		list[n] = floor_row(&rows[n], floor);
+		worst |= !row_holds(&rows[n], floor);
+	}
+	(json ? doctor_json : doctor_text)(&u, lsm, list, n, &out);
 	if (out.err)
 		return out.err;
 	fwrite(out.data, 1, out.len, stdout);

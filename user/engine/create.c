@@ -31,6 +31,7 @@ static int session_prepare(struct engine *e, const struct create_ask *a, struct 
 	snprintf(s->name, sizeof(s->name), "%s", a->name ? a->name : policy_name(g->policy));
 	s->stage = a->stage;
 	s->enforced = e->enforcing;
+	s->allow_degraded = a->allow_degraded;
 	s->held = a->held;
 	s->started_ms = now;
 	s->deadline_ns = a->deadline_ms ? clock_boot_ns() + a->deadline_ms * 1000000 : 0;	/* attaching before it may have taken long */
@@ -107,9 +108,10 @@ static void tell_created(struct engine *e, struct session *s, const char *actor)
 /* ---- answering ---- */
 static void reply_created(struct engine *e, const struct server_request *q, struct session *s, const struct diags *diags)
 {
-	const struct buf *floor = coverage_floor(e, s);
+	const struct buf *floor = NULL;
 	_buf_ struct buf b = { 0 }, line = { 0 }, cgroup = { 0 };
 
+	(void)floor_get(e, s, &floor);	/* build() has seen that it can be had, or that the asker does without */
 	coverage_line(e, s, &line);
 	kv_begin(&b);
 	kv_add_u64(&b, "ok", 1);
@@ -160,7 +162,7 @@ static int build(struct engine *e, const struct create_ask *a, struct session_ge
 		snprintf(why, ENGINE_WHY, "the policy is refused");
 		return err;
 	}
-	if (!coverage_permits(e, (*g)->policy, why) && !a->allow_degraded)
+	if (!coverage_permits(e, (*g)->policy, a->stage, why) && !a->allow_degraded)
 		err = -EOPNOTSUPP;
 	else
 		why[0] = '\0';

@@ -136,12 +136,20 @@ int end_wait(struct engine *e, struct session *s, uint64_t conn);	/* answers whe
 int adopt_all(struct engine *e);	/* sandboxes that live on, and what is left of those that do not */
 
 /* ---- coverage.c ---- */
-bool coverage_permits(struct engine *e, const struct policy *p, char why[ENGINE_WHY]);	/* all that this policy asks for holds here */
+/* All that this policy asks for in this stage holds here. */
+bool coverage_permits(struct engine *e, const struct policy *p, enum stage stage, char why[ENGINE_WHY]);
 void coverage_line(struct engine *e, const struct session *s, struct buf *out);	/* the one line that a starter prints */
 void coverage_notice(struct engine *e, struct session *s);	/* s NULL: of the host */
 void coverage_reply(struct engine *e, struct buf *reply);
 int coverage_doctor(bool json);		/* prints; 0 when this kernel enforces in full, 1 else, negative errno */
-const struct buf *coverage_floor(struct engine *e, const struct session *s);	/* NULL: none for this sandbox */
+
+/* ---- floor.c: the seccomp floor ---- */
+int floor_build(struct engine *e);	/* once; -errno: it cannot be had here */
+int floor_get(struct engine *e, const struct session *s, const struct buf **out);	/* *out NULL: none for this sandbox; -errno: start nothing in it */
+bool floor_permits(struct engine *e, enum stage stage, char why[ENGINE_WHY]);
+const char *floor_word(struct engine *e, const struct session *s);	/* for the line that a starter prints */
+const char *floor_missing(struct engine *e, const struct session *s);	/* why it has none, s NULL: why none would have; NULL: there is one */
+struct coverage_row floor_row(const struct coverage_row *r, int err);	/* the row as it is, floor_build having said err */
 
 /* ---- ops.c, create.c, reload.c ---- */
 void ops_request(void *ctx, struct server_request *q);

@@ -77,10 +77,15 @@ static void op_filter(struct engine *e, struct server_request *q)
 	struct session *s = ops_session(e, q);
 	const struct buf *floor;
 	_buf_ struct buf b = { 0 };
+	int err;
 
 	if (!s)
 		return;
-	floor = coverage_floor(e, s);
+	err = floor_get(e, s, &floor);
+	if (err) {
+		server_error(e->server, q->conn, err, "the seccomp floor of sandbox %s cannot be built any more: nothing further starts in it", s->id);
+		return;
+	}
 	reply_begin(&b);
 	kv_add(&b, "seccomp", floor ? floor->data : "", floor ? floor->len : 0);
 	server_reply(e->server, q->conn, &b);

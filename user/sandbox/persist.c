@@ -67,6 +67,7 @@ static void add_identity(struct buf *b, const struct session *s, const char *boo
 	kv_add_u64(b, "cgroup_id", s->cgroup_id);
 	kv_add_u64(b, "stage", s->stage);
 	kv_add_u64(b, "enforced", s->enforced);
+	kv_add_u64(b, "allow_degraded", s->allow_degraded);
 	kv_add_u64(b, "held", s->held);
 	kv_add_u64(b, "started", s->started);
 	kv_add_u64(b, "ending", s->state != SESSION_LIVE);
@@ -239,6 +240,7 @@ static int load_identity(struct session *s, const struct kv *m)
 	s->cgroup_id = number(m, "cgroup_id");
 	s->stage = number(m, "stage");
 	s->enforced = number(m, "enforced");
+	s->allow_degraded = number(m, "allow_degraded");
 	s->held = number(m, "held") && !number(m, "while_fd");	/* whoever held it by a descriptor cannot be seen any more */
 	s->started = number(m, "started");
 	s->state = number(m, "ending") ? SESSION_ENDING : SESSION_LIVE;

@@ -49,6 +49,7 @@ struct session {
 	enum session_state state;
 	enum stage stage;
 	bool enforced;			/* false: recorded only (--allow-degraded) */
+	bool allow_degraded;		/* made so: it does without what cannot be had */
 	bool held;			/* stays while empty */
 	bool started;			/* had a command */
 	bool adopted;
