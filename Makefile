@@ -93,11 +93,11 @@ deps: ## install from Debian what building and testing need (as root)
 	scripts/deps build test
 
 install: all ## install into $(DESTDIR)$(prefix)
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(mandir)/man1
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir)
 	$(if $(BINS),install -m 755 $(BINS) $(DESTDIR)$(bindir))
 	sed 's,@bindir@,$(bindir),' integrations/systemd/bailiff.service >$(DESTDIR)$(unitdir)/bailiff.service
 	chmod 644 $(DESTDIR)$(unitdir)/bailiff.service
-	install -m 644 docs/man/*.1 $(DESTDIR)$(mandir)/man1
+	for section in 1 5 8; do install -D -m 644 -t $(DESTDIR)$(mandir)/man$$section docs/man/*.$$section || exit; done
 
 # Sets up by itself: a second make, since what is missing may be what this one needs to build.
 test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itself up)

@@ -18,6 +18,7 @@ static const struct {
 };
 
 static const char head[] =
+	"<!-- SPDX-License-Identifier: Apache-2.0 -->\n"
 	"<!-- Made by `make docs` from user/event/fields.h and event.h; do not edit. -->\n"
 	"# Events\n\n"
 	"One event is one line of JSON: OCSF " OCSF_VERSION ", with what OCSF has no place for under `unmapped.sandbox`. What a process says about\n"
