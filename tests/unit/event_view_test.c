@@ -90,7 +90,11 @@ TEST(lines_of_other_kinds_read_as_sentences)
 	record(&s);
 	CHECK_STR(shown(false), "fix-login python3.11 ended with 1[4242]");
 	CHECK_OK(events_notice(events, &n, &line));
-	CHECK_STR(shown(false), "fix-login a session started: fix-login");
+	CHECK_STR(shown(false), "fix-login a session started");
+	n = (struct event_notice){ .kind = NOTICE_POLICY_LOAD, .time_ns = 5, .sandbox = SAMPLE_SANDBOX, .generation = 1, .text = "/srv/agent.yaml" };
+	CHECK_OK(events_notice(events, &n, &line));
+	CHECK_STR(shown(false), "fix-login a policy is in force: coding-agent: /srv/agent.yaml");
+	CHECK_HAS(line.data, "\"message\":\"a policy is in force: fix-login: coding-agent: /srv/agent.yaml\"");
 	n = (struct event_notice){ .kind = NOTICE_GAP, .time_ns = 5, .has_ring = true, .ring = 1, .cpu = 3, .first_seq = 7, .last_seq = 9, .count = 3 };
 	CHECK_OK(events_notice(events, &n, &line));
 	CHECK_STR(shown(false), "records were lost: telemetry, cpu 3, numbers 7 to 9");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define PLURAL(n) ((n) == 1 ? "" : "s")	/* of what is counted, in a sentence for people */
 
 static inline void base_free_p(void *p)
 {

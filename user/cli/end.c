@@ -39,7 +39,7 @@ static int end(const char *id, const char *reason)
 		err = client_call(&c, "end", &b, NULL, 0, &m);
 	if (!err) {
 		(void)kv_get_u64(&m.kv, "killed", &killed);
-		printf("%s ended, %llu killed\n", id, (unsigned long long)killed);
+		printf("%s ended, %llu process%s killed\n", id, (unsigned long long)killed, killed == 1 ? "" : "es");
 	}
 	client_close(&c);
 	return err;

@@ -51,7 +51,8 @@ static void check_print(const char *file, int code, const struct check_result *r
 		if (out.data)
 			fputs(out.data, stderr);
 		if (!code)
-			printf("%s: fine: %zu rules, %zu tests, %zu KiB compiled\n", file, r->rules, r->tests, (r->image_bytes + 1023) / 1024);
+			printf("%s: fine: %zu rule%s, %zu test%s, %zu KiB compiled\n", file, r->rules, PLURAL(r->rules), r->tests, PLURAL(r->tests),
+			       (r->image_bytes + 1023) / 1024);
 		return;
 	}
 	json_init(&j, &out);

@@ -39,8 +39,8 @@ static void print_summary(const char *id, const struct kv *m)
 	(void)kv_get_u64(m, "members", &members);
 	if (members)
 		snprintf(left, sizeof(left), ", %llu process%s still running", (unsigned long long)members, members == 1 ? "" : "es");
-	log_info("sandbox %s: %llu refused, %llu would be refused, %llu events%s; bailiff tail --sandbox %s", id, (unsigned long long)refused,
-		 (unsigned long long)would, (unsigned long long)events, left, id);
+	log_info("sandbox %s: %llu refused, %llu would be refused, %llu event%s%s; bailiff tail --sandbox %s", id, (unsigned long long)refused,
+		 (unsigned long long)would, (unsigned long long)events, PLURAL(events), left, id);
 }
 
 /* The engine may have been replaced meanwhile: its successor knows the sandbox. */

@@ -52,7 +52,7 @@ static int take_filter(const struct kv *m, struct session *s)
 		return 0;
 	s->filter = malloc(p->value_len);
 	if (!s->filter)
-		return log_err(-ENOMEM, "seccomp program");
+		return log_err(-ENOMEM, "keeping the seccomp floor");
 	memcpy(s->filter, p->value, p->value_len);
 	s->filter_bytes = p->value_len;
 	return 0;
@@ -66,7 +66,7 @@ static int take_created(const struct kv *m, struct session *out)
 	int err;
 
 	if (!s.id)
-		return log_err(id ? -ENOMEM : -EPROTO, "create");
+		return log_err(id ? -ENOMEM : -EPROTO, "the engine's answer names no sandbox");
 	err = take_filter(m, &s);
 	if (err) {
 		session_done(&s);

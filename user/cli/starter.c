@@ -164,12 +164,12 @@ static int start(const struct starter *s)
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC))
-		return log_err(-errno, "pipe");
+		return log_err(-errno, "a pipe to the engine that is to start");
 	ready = ends[0];
 	other = ends[1];
 	pid = fork();
 	if (pid < 0)
-		return log_err(-errno, "fork");
+		return log_err(-errno, "starting the engine");
 	if (!pid)
 		engine_process(s, other);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

@@ -177,7 +177,7 @@ static int tail_dir(const struct tail_options *o, const char *dir)
 	if (err)
 		log_err(err, "%s", dir);
 	else if (t.damaged)
-		err = log_err(-EBADMSG, "%s: %llu lines cannot be read; `bailiff journal verify` says where", dir, (unsigned long long)t.damaged);
+		err = log_err(-EBADMSG, "%s: %llu line%s cannot be read; `bailiff journal verify` says where", dir, (unsigned long long)t.damaged, PLURAL(t.damaged));
 	journal_cursor_close(t.cursor);
 	buf_done(&t.out);
 	return err;

@@ -68,13 +68,14 @@ static void print_anchor(const struct journal_report *r)
 static void print_text(const char *dir, const char *key, const struct journal_report *r, int err)
 {
 	printf("journal   %s\nkey       %s (journal's key epoch now: %llu)\n", dir, key, (unsigned long long)r->key_epoch);
-	printf("read      %llu segments, %llu lines, %llu checkpoints\n", (unsigned long long)r->segments, (unsigned long long)r->lines,
-	       (unsigned long long)r->checkpoints);
+	printf("read      %llu segment%s, %llu line%s, %llu checkpoint%s\n", (unsigned long long)r->segments, PLURAL(r->segments),
+	       (unsigned long long)r->lines, PLURAL(r->lines), (unsigned long long)r->checkpoints, PLURAL(r->checkpoints));
 	print_anchor(r);
 	if (!err && r->unsigned_lines)
-		printf("trailing  %llu lines behind it are only self-asserted: no signature covers them yet\n", (unsigned long long)r->unsigned_lines);
+		printf("trailing  %llu line%s behind it only self-asserted: no signature covers %s yet\n", (unsigned long long)r->unsigned_lines,
+		       r->unsigned_lines == 1 ? " is" : "s are", r->unsigned_lines == 1 ? "it" : "them");
 	if (!err && r->torn_bytes)
-		printf("trailing  %llu bytes of an unfinished line at the very end\n", (unsigned long long)r->torn_bytes);
+		printf("trailing  %llu byte%s of an unfinished line at the very end\n", (unsigned long long)r->torn_bytes, PLURAL(r->torn_bytes));
 	if (r->head_found)
 		printf("witness   the given state is part of this journal\n");
 	printf("result    %s%s\n", err ? "NOT INTACT: " : "intact", err ? r->first_error : "");

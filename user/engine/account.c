@@ -93,7 +93,7 @@ void account_session(struct engine *e, struct session *s)
 	if (!err)
 		err = ledger_count(&g->ledger, rules, builtin, clock_mono_ms());
 	if (err)
-		log_warn(err, "sandbox %s: counters", s->id);
+		log_warn(err, "sandbox %s: its counters cannot be read", s->id);
 }
 
 struct telling {
@@ -113,7 +113,7 @@ void account_retired(struct engine *e, struct session *s, struct session_generat
 	if (!err)
 		err = ledger_count(&g->ledger, rules, builtin, clock_mono_ms());
 	if (err)
-		log_warn(err, "sandbox %s: the last counts of generation %u", s->id, g->number);
+		log_warn(err, "sandbox %s: the last counts of policy generation %u cannot be read", s->id, g->number);
 }
 
 static int tell_count(void *ctx, uint32_t rule, const struct ledger_row *row)
@@ -141,8 +141,9 @@ void account_notices(struct engine *e, struct session *s)
 
 void account_heartbeat(struct engine *e)
 {
+	size_t living = registry_living(e->sessions);
 	char text[200];
-	int n = snprintf(text, sizeof(text), "%zu sandboxes; kernel:", registry_living(e->sessions));
+	int n = snprintf(text, sizeof(text), "%zu sandbox%s; kernel:", living, living == 1 ? "" : "es");
 
 	static const struct {
 		enum kernel_counter id;

@@ -126,7 +126,7 @@ static void say_stuck(struct engine *e, struct session *s, uint32_t members)
 	char text[200];
 
 	s->stuck = true;
-	snprintf(text, sizeof(text), "%u tasks of it still live %s its cgroup; all that they try is refused", members,
+	snprintf(text, sizeof(text), "%u task%s of it still %s %s its cgroup; all that they try is refused", members, PLURAL(members), members == 1 ? "lives" : "live",
 		cgroup_populated(e->cgroups, s->id, 0) ? "in" : "outside");
 	log_warn(0, "sandbox %s: %s", s->id, text);
 	answer_waiters(e, s, text);

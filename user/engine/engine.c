@@ -78,7 +78,7 @@ static void detach(struct engine *e)
 	err = kernel_detach(e->kernel);
 	e->attached = err != 0;
 	if (err)
-		log_warn(err, "the programs stay attached");
+		log_warn(err, "the kernel's programs cannot be detached; they stay and cost other processes little");
 }
 
 /* Nothing to govern for long enough: take the programs off the host, and go if nobody wants an engine that waits. */

@@ -305,7 +305,7 @@ int spine_open(struct spine *s, const struct spine_options *o, struct journal_re
 	snprintf(s->boot_id, sizeof(s->boot_id), "%s", o->boot_id);
 	err = redact_key(o->key_dir, key);
 	if (err)
-		return log_err(err, "%s/%s", o->key_dir, REDACT_KEY_FILE);
+		return log_err(err, "%s/%s, the key of the hashes that stand for secrets", o->key_dir, REDACT_KEY_FILE);
 	err = events_new(&events, &s->events);
 	explicit_bzero(key, sizeof(key));
 	if (!err)
@@ -326,6 +326,6 @@ void spine_close(struct spine *s)
 	buf_done(&s->line);
 	buf_done(&s->backlog);
 	if (s->dropped)
-		log_err(0, "%llu events found no room in the journal", (unsigned long long)s->dropped);
+		log_err(0, "%llu event%s found no room in the journal", (unsigned long long)s->dropped, PLURAL(s->dropped));
 	*s = (struct spine){ 0 };
 }

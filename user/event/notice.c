@@ -194,6 +194,8 @@ static void say(struct work *w)
 	buf_add_str(b, w->info->text);
 	if (w->sandbox.name || w->sandbox.uid)
 		buf_addf(b, ": %s", w->sandbox.name ? w->sandbox.name : w->sandbox.uid);
+	if (w->info->class_id == EVENT_CLASS_CONFIG && n->kind != NOTICE_COVERAGE && w->sandbox.policy)
+		buf_addf(b, ": %s", w->sandbox.policy);
 	if (n->has_ring)
 		buf_addf(b, ": %s, cpu %u, numbers %llu to %llu", n->ring ? "telemetry" : "decisions", n->cpu, (unsigned long long)n->first_seq,
 			 (unsigned long long)n->last_seq);

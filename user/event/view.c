@@ -169,6 +169,20 @@ static size_t message_length(const struct event_view *v)
 	return rule - v->message;
 }
 
+/* A sentence about a sandbox as a whole names it first, ": NAME"; the line has said the name already. */
+static void put_without_name(const struct printer *p, const char *text, size_t n, const char *name)
+{
+	const char *colon = name ? memmem(text, n, ": ", 2) : NULL;
+	size_t before = colon ? colon - text : 0, len = name ? strlen(name) : 0;
+
+	if (colon && n >= before + 2 + len && !memcmp(colon + 2, name, len) && (n == before + 2 + len || colon[2 + len] == ':')) {
+		buf_add_terminal(p->out, text, before);
+		text = colon + 2 + len;
+		n -= before + 2 + len;
+	}
+	buf_add_terminal(p->out, text, n);
+}
+
 static void put_message(const struct printer *p, const struct event_view *v)
 {
 	size_t n = message_length(v), verdict = v->verdict ? strlen(v->verdict) : 0;
@@ -179,7 +193,7 @@ static void put_message(const struct printer *p, const struct event_view *v)
 		m += verdict;
 		n -= verdict;
 	}
-	buf_add_terminal(p->out, m, n);
+	put_without_name(p, m, n, v->verdict || v->pid ? NULL : v->sandbox);
 	if (v->pid)
 		buf_addf(p->out, "[%llu]", (unsigned long long)v->pid);
 }

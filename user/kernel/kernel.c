@@ -71,8 +71,8 @@ static int adopt(struct kernel *k, struct kernel_adoption *found, char why[256])
 		close_maps(k);
 		if (!links)
 			return -ENOENT;
-		snprintf(why, 256, "%zu programs are attached but not all maps are there (%s): if no sandbox is needed, remove %.100s", links, strerror(-err),
-			 k->pin_dir);
+		snprintf(why, 256, "%zu program%s attached but not all maps are there (%s): if no sandbox is needed, remove %.100s", links,
+			 links == 1 ? " is" : "s are", strerror(-err), k->pin_dir);
 		return -EUCLEAN;
 	}
 	living = publish_living(k);
@@ -86,12 +86,12 @@ static int adopt(struct kernel *k, struct kernel_adoption *found, char why[256])
 		return 0;
 	}
 	if (living && k->host->abi_version == BAILIFF_ABI_VERSION) {
-		snprintf(why, 256, "%zu sandboxes live but %zu of %u programs are attached: their enforcement is broken", living, links,
+		snprintf(why, 256, "sandboxes live (%zu) but only %zu of %u programs are attached: their enforcement is broken", living, links,
 			 k->host->programs);
 		return -EUCLEAN;
 	}
 	if (living) {
-		snprintf(why, 256, "%zu sandboxes live under ABI version %u, this engine has %u: let them end first", living, k->host->abi_version,
+		snprintf(why, 256, "sandboxes live (%zu) under ABI version %u, this engine has %u: let them end first", living, k->host->abi_version,
 			 BAILIFF_ABI_VERSION);
 		return -EUCLEAN;
 	}
