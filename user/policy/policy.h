@@ -117,6 +117,41 @@ void policy_image_verdict(const struct policy_image *img, const struct policy_wa
 /* What a directory's name decides: the pair of states after path and "/"; equal pairs mean equal rights for everything below. */
 int policy_image_below(const struct policy_image *img, const char *path, size_t len, __u32 pair[2]);
 
+/* ---- what two policies say differently ---- */
+struct policy_region {
+	const char *pattern;	/* as the rule has it, parameters put in */
+	bool whole;		/* every path that it matches differs like this */
+	char *but;		/* else: one that does not; may be NULL */
+};
+struct policy_span {
+	uint8_t first[16], last[16];	/* IPv4 mapped */
+};
+struct policy_difference {
+	bool allows;			/* newly allowed; else newly refused */
+	uint32_t verbs;			/* bits 1 << VERB_*; connect stands for send too */
+	uint32_t was, is;		/* the rule on either side, or RULE_NONE: the class is open */
+	char *path;			/* a shortest path of those that differ; NULL for the network */
+	size_t path_len;
+	struct policy_region *regions;	/* may be none: too much to say */
+	size_t region_count;
+	struct policy_span *spans;	/* the network: exactly these addresses */
+	size_t span_count;
+	uint16_t port_first, port_last;
+	uint8_t proto;
+};
+struct policy_diff {
+	struct policy_difference *items;
+	size_t count;
+	bool io_uring_was, io_uring_is;
+	uint32_t open_was, open_is;	/* bits in the language's order of classes */
+	uint32_t record_was, record_is;	/* bits 1 << RECORD_* */
+};
+/* Decided on the images, not on the texts: every action that one allows and the other refuses is in an item. -E2BIG: too large to compare. */
+int policy_diff(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
+		struct policy_diff *out);
+bool policy_diff_same(const struct policy_diff *d);
+void policy_diff_done(struct policy_diff *d);
+
 /* "read /x", "connect 10.0.0.1:443", "send [::1]:53", "listen 127.0.0.1:80", "unix /run/x" -> action; -EINVAL with a message in why. */
 int policy_action_parse(const char *text, struct policy_action *out, char why[200]);
 void policy_action_done(struct policy_action *a);

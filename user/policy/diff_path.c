@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths that two images judge differently: every pair of states that some clean path reaches is looked at once. */
+#include "policy/diff.h"
+
+struct search {
+	struct diff_places places;
+	struct product product;
+	struct automaton a, b;
+	uint32_t *first;	/* of each group: the pair that a shortest path reaches */
+	int err;
+};
+
+static void search_done(struct search *s)
+{
+	product_done(&s->product);
+	automaton_done(&s->a);
+	automaton_done(&s->b);
+	intern_done(&s->places.groups);
+	free(s->first);
+}
+
+static int group_note(struct search *s, const struct diff_group *g, uint32_t pair)
+{
+	size_t before = s->places.groups.count;
+	uint32_t number, *grown;
+
+	if (intern_add(&s->places.groups, g, sizeof(*g), &number))
+		return -ENOMEM;
+	if (s->places.groups.count == before)
+		return 0;
+	if (!(before & (before - 1))) {
+		grown = reallocarray(s->first, before ? before * 2 : 1, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		s->first = grown;
+	}
+	s->first[number] = pair;
+	return 0;
+}
+
+static bool pair_visit(uint32_t number, const uint32_t *pair, void *ctx)
+{
+	struct search *s = ctx;
+	struct verdict_row was = automaton_row(&s->a, pair[0]), is = automaton_row(&s->b, pair[1]);
+	uint32_t differ = was.allowed ^ is.allowed;
+
+	for (uint32_t v = 0; v < VERB_PATH_COUNT && !s->err; v++) {
+		struct diff_group g = { v, is.allowed >> v & 1, was.rule[v], is.rule[v] };
+
+		if (differ & 1u << v)
+			s->err = group_note(s, &g, number);
+	}
+	return !s->err;
+}
+
+static int found_take(struct search *s)
+{
+	struct diff_places *places = &s->places;
+
+	places->found_count = places->groups.count;
+	places->found = calloc(places->found_count + 1, sizeof(*places->found));
+	for (uint32_t i = 0; places->found && i < places->found_count; i++) {
+		struct policy_difference *f = &places->found[i];
+		struct buf path = {};
+		struct diff_group g;
+
+		memcpy(&g, intern_get(&places->groups, i, NULL), sizeof(g));
+		*f = (struct policy_difference){ .allows = g.allows, .verbs = 1u << g.verb, .was = g.was, .is = g.is };
+		if (product_path(&s->product, s->first[i], &path))
+			return -ENOMEM;
+		f->path = path.data;
+		f->path_len = path.len;
+	}
+	return places->found ? 0 : -ENOMEM;
+}
+
+/* ---- verbs that say the same are one item ---- */
+
+static bool regions_equal(const struct policy_difference *x, const struct policy_difference *y)
+{
+	if (x->region_count != y->region_count)
+		return false;
+	for (size_t i = 0; i < x->region_count; i++) {
+		const struct policy_region *p = &x->regions[i], *q = &y->regions[i];
+
+		if (strcmp(p->pattern, q->pattern) || p->whole != q->whole || !p->but != !q->but || (p->but && strcmp(p->but, q->but)))
+			return false;
+	}
+	return true;
+}
+
+static bool differences_join(struct policy_difference *into, const struct policy_difference *more)
+{
+	if (into->allows != more->allows || into->was != more->was || into->is != more->is || !into->path || strcmp(into->path, more->path) ||
+	    !regions_equal(into, more))
+		return false;
+	into->verbs |= more->verbs;
+	return true;
+}
+
+static void difference_free(struct policy_difference *f)
+{
+	struct region_list regions = { f->regions, f->region_count };
+
+	region_list_free(&regions);
+	free(f->path);
+	free(f->spans);
+}
+
+static int found_give(struct search *s)
+{
+	struct policy_diff *out = s->places.d->out;
+
+	for (size_t i = 0; i < s->places.found_count; i++) {
+		struct policy_difference *f = &s->places.found[i], *place = NULL;
+		bool joined = false;
+
+		for (size_t k = 0; k < out->count && !joined; k++)
+			joined = differences_join(&out->items[k], f);
+		if (joined)
+			continue;
+		place = difference_add((struct differ *)s->places.d, f->allows, f->verbs, f->was, f->is);
+		if (!place)
+			return -ENOMEM;
+		*place = *f;
+		*f = (struct policy_difference){};
+	}
+	return 0;
+}
+
+static void found_done(struct search *s)
+{
+	for (size_t i = 0; s->places.found && i < s->places.found_count; i++)
+		difference_free(&s->places.found[i]);
+	for (size_t i = 0; s->places.lists && i < 2 * s->places.found_count; i++)
+		region_list_free(&s->places.lists[i]);
+	free(s->places.found);
+	free(s->places.lists);
+}
+
+int diff_paths(struct differ *d)
+{
+	_cleanup_(search_done) struct search s = { .places.d = d };
+	int err = automaton_make(d->a_image, &s.a);
+
+	if (!err)
+		err = automaton_make(d->b_image, &s.b);
+	if (err)
+		return err;
+	s.product = (struct product){ .of = { &s.a, &s.b }, .width = 2, .limit = DIFF_STATES_MAX, .visit = pair_visit, .ctx = &s };
+	s.places.a = &s.a;
+	s.places.b = &s.b;
+	err = product_walk(&s.product);
+	if (!err)
+		err = s.err;
+	if (!err)
+		err = found_take(&s);
+	if (!err)
+		err = diff_regions(&s.places);
+	if (!err)
+		err = found_give(&s);
+	found_done(&s);
+	return err;
+}
+
+/* ---- the whole ---- */
+
+struct policy_difference *difference_add(struct differ *d, bool allows, uint32_t verbs, uint32_t was, uint32_t is)
+{
+	struct diags ignored = {};
+	struct policy_difference *item = vec_push(&ignored, &d->out->items, &d->out->count, sizeof(*item));
+
+	if (item)
+		*item = (struct policy_difference){ .allows = allows, .verbs = verbs, .was = was, .is = is };
+	return item;
+}
+
+void policy_diff_done(struct policy_diff *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		difference_free(&d->items[i]);
+	free(d->items);
+	*d = (struct policy_diff){};
+}
+
+bool policy_diff_same(const struct policy_diff *d)
+{
+	return !d->count && d->io_uring_was == d->io_uring_is && d->open_was == d->open_is && d->record_was == d->record_is;
+}
+
+int policy_diff(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
+		struct policy_diff *out)
+{
+	struct policy_diff diff = {
+		.io_uring_was = a->io_uring, .io_uring_is = b->io_uring, .open_was = a->open, .open_is = b->open, .record_was = a->record,
+		.record_is = b->record,
+	};
+	struct differ d = { a, b, a_image, b_image, &diff };
+	int err = diff_paths(&d);
+
+	if (!err)
+		err = diff_network(&d);
+	if (err) {
+		policy_diff_done(&diff);
+		return err;
+	}
+	*out = diff;
+	return 0;
+}
