@@ -122,13 +122,34 @@ def digest_is_of_what_the_policy_does(where):
 
 
 @test
+def diff_says_what_is_newly_allowed_and_refused(where):
+    write(where, GOOD)
+    write(where, GOOD.replace("work}]", "work}]\n  deny: [{path: '**/.env', id: agent.env}]\nnetwork: {connect: [{to: 10.0.0.0/8, ports: [443]}]}"), "new.yaml")
+    args = ("agent.yaml", "new.yaml", "--param", "workspace=/srv/ws")
+    expect(bailiff(where, "diff", *args), 1, "newly allowed\n  connect 10.0.0.0/8 port 443 tcp\n      was refused by network.default (agent.yaml:2)")
+    expect(bailiff(where, "diff", *args), 1, "      is refused by agent.env (new.yaml:7)\n")
+    code, out, _ = bailiff(where, "diff", *args, "--json")
+    said = json.loads(out)
+    assert code == 1 and said["same"] is False
+    assert said["newly_allowed"]["actions"][0]["addresses"] == ["10.0.0.0/8"]
+    refused = said["newly_refused"]["actions"]
+    assert all(a["patterns"][0]["pattern"] == "/**/.env" and a["example"].endswith("/.env") and a["is"]["id"] == "agent.env" for a in refused)
+    assert sorted(v for a in refused for v in a["verbs"]) == ["execute", "read", "write"], refused
+    write(where, "# other words\n" + GOOD, "same.yaml")
+    expect(bailiff(where, "diff", "agent.yaml", "same.yaml", *args[2:]), 0, "they allow and refuse the same\n")
+    assert json.loads(bailiff(where, "diff", "agent.yaml", "same.yaml", *args[2:], "--json")[1])["same"] is True
+    expect(bailiff(where, "diff", *args[:2]), 2, "", "has no value")
+    expect(bailiff(where, "diff", "agent.yaml", "missing.yaml", *args[2:]), 2, "", "missing.yaml: No such file")
+
+
+@test
 def wrong_command_lines_are_told_so(where):
     expect(bailiff(where), 2, "", "usage: bailiff policy")
     expect(bailiff(where, "--help"), 0, "usage: bailiff policy")
     expect(bailiff(where, "chek", "x"), 2, "", "did you mean `bailiff policy check`?")
     expect(bailiff(where, "check"), 2, "", "usage: bailiff policy check")
     expect(bailiff(where, "check", "a", "b"), 2, "", "usage: bailiff policy check")
-    for sub in ("check", "explain", "show", "digest"):
+    for sub in ("check", "explain", "diff", "show", "digest"):
         expect(bailiff(where, sub, "--help"), 0, "exit code: 0")
 
 

@@ -22,6 +22,18 @@ int policy_from_file(const char *file, const struct policy_options *o, struct po
 /* The same, with findings on stderr. */
 int policy_from_file_or_say(const char *file, const struct policy_options *o, struct policy **out);
 
+/* One subcommand: `run` gets the words that are no options. */
+struct policy_command {
+	const struct cli_spec *spec;
+	int (*run)(char **rest, size_t count, const struct policy_options *o);
+	size_t operands_max;
+};
+extern const struct policy_command policy_explain_command, policy_diff_command, policy_show_command;
+
+/* "base.metadata (preset:base:92): why" */
+void policy_rule_print(struct buf *out, const struct policy_rule_info *rule);
+void policy_rule_json(struct json *j, const char *key, const struct policy_rule_info *rule);
+
 /* `policy digest`, which needs OpenSSL's digests: linked into the helper alone. */
 int cmd_policy_digest(int argc, char **argv);
 

@@ -54,9 +54,9 @@ int product_walk(struct product *p);	/* 0, -E2BIG at the limit, -ENOMEM */
 int product_path(const struct product *p, uint32_t number, struct buf *out);
 void product_done(struct product *p);
 
-/* A place where the two differ for one verb: which rule said what. */
+/* Where the two differ for one verb because of one rule: a deny that came or went, else the allow that did. */
 struct diff_group {
-	uint32_t verb, allows, was, is;	/* the key */
+	uint32_t verb, allows, by_is, rule;
 };
 
 struct differ {
@@ -68,12 +68,6 @@ int diff_paths(struct differ *d);	/* diff_path.c */
 int diff_network(struct differ *d);	/* diff_net.c */
 struct policy_difference *difference_add(struct differ *d, bool allows, uint32_t verbs, uint32_t was, uint32_t is);	/* NULL: no memory */
 
-struct region_list {
-	struct policy_region *items;
-	size_t count;
-};
-void region_list_free(struct region_list *list);
-
 /* diff_region.c: where the groups lie, in the patterns of the rules that decide there. */
 struct diff_places {
 	const struct differ *d;
@@ -81,8 +75,9 @@ struct diff_places {
 	struct intern groups;	/* struct diff_group; [i] is of differences[i] */
 	struct policy_difference *found;
 	size_t found_count;
-	struct region_list *lists;	/* two of each group: in the words of the rule that was, and of the one that is */
 };
 int diff_regions(struct diff_places *places);
+bool diff_group_has(const struct diff_places *places, const struct diff_group *g, const struct verdict_row *was, const struct verdict_row *is);
+
 
 #endif

@@ -38,6 +38,28 @@ static int group_note(struct search *s, const struct diff_group *g, uint32_t pai
 	return 0;
 }
 
+static bool is_deny(const struct policy *p, uint32_t rule)
+{
+	return rule < p->rule_count && p->rules[rule]->deny;
+}
+
+/* The group of a verb whose answers differ. */
+static struct diff_group group_of(const struct differ *d, uint32_t verb, const struct verdict_row *was, const struct verdict_row *is)
+{
+	struct diff_group g = { .verb = verb, .allows = is->allowed >> verb & 1 };
+
+	g.by_is = g.allows ? !is_deny(d->a, was->rule[verb]) : is_deny(d->b, is->rule[verb]);
+	g.rule = (g.by_is ? is : was)->rule[verb];
+	return g;
+}
+
+bool diff_group_has(const struct diff_places *places, const struct diff_group *g, const struct verdict_row *was, const struct verdict_row *is)
+{
+	struct diff_group here = group_of(places->d, g->verb, was, is);
+
+	return (was->allowed ^ is->allowed) >> g->verb & 1 && !memcmp(&here, g, sizeof(here));
+}
+
 static bool pair_visit(uint32_t number, const uint32_t *pair, void *ctx)
 {
 	struct search *s = ctx;
@@ -45,12 +67,21 @@ static bool pair_visit(uint32_t number, const uint32_t *pair, void *ctx)
 	uint32_t differ = was.allowed ^ is.allowed;
 
 	for (uint32_t v = 0; v < VERB_PATH_COUNT && !s->err; v++) {
-		struct diff_group g = { v, is.allowed >> v & 1, was.rule[v], is.rule[v] };
+		struct diff_group g = group_of(s->places.d, v, &was, &is);
 
 		if (differ & 1u << v)
 			s->err = group_note(s, &g, number);
 	}
 	return !s->err;
+}
+
+static void rules_take(const struct search *s, const struct diff_group *g, uint32_t number, struct policy_difference *f)
+{
+	uint32_t pair[2];
+
+	memcpy(pair, intern_get(&s->product.tuples, number, NULL), sizeof(pair));
+	f->was = automaton_row(&s->a, pair[0]).rule[g->verb];
+	f->is = automaton_row(&s->b, pair[1]).rule[g->verb];
 }
 
 static int found_take(struct search *s)
@@ -65,7 +96,8 @@ static int found_take(struct search *s)
 		struct diff_group g;
 
 		memcpy(&g, intern_get(&places->groups, i, NULL), sizeof(g));
-		*f = (struct policy_difference){ .allows = g.allows, .verbs = 1u << g.verb, .was = g.was, .is = g.is };
+		*f = (struct policy_difference){ .allows = g.allows, .verbs = 1u << g.verb, .by_is = g.by_is };
+		rules_take(s, &g, s->first[i], f);
 		if (product_path(&s->product, s->first[i], &path))
 			return -ENOMEM;
 		f->path = path.data;
@@ -100,9 +132,9 @@ static bool differences_join(struct policy_difference *into, const struct policy
 
 static void difference_free(struct policy_difference *f)
 {
-	struct region_list regions = { f->regions, f->region_count };
-
-	region_list_free(&regions);
+	for (size_t i = 0; i < f->region_count; i++)
+		free(f->regions[i].but);
+	free(f->regions);
 	free(f->path);
 	free(f->spans);
 }
@@ -132,10 +164,7 @@ static void found_done(struct search *s)
 {
 	for (size_t i = 0; s->places.found && i < s->places.found_count; i++)
 		difference_free(&s->places.found[i]);
-	for (size_t i = 0; s->places.lists && i < 2 * s->places.found_count; i++)
-		region_list_free(&s->places.lists[i]);
 	free(s->places.found);
-	free(s->places.lists);
 }
 
 int diff_paths(struct differ *d)

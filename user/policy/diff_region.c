@@ -18,12 +18,15 @@ struct region_search {
 	struct automaton pattern;
 	bool *live;		/* of the pattern's states: it may still match */
 	struct relation *relations;	/* of each group */
+	struct intern seen;	/* pairs of rows: the first path to one says all of it */
+	int err;
 };
 
 static void region_search_done(struct region_search *s)
 {
 	product_done(&s->product);
 	automaton_done(&s->pattern);
+	intern_done(&s->seen);
 	free(s->live);
 	free(s->relations);
 }
@@ -87,10 +90,15 @@ static bool is_own_place(const struct verdict_row *was, const struct verdict_row
 static bool tuple_visit(uint32_t number, const uint32_t *tuple, void *ctx)
 {
 	struct region_search *s = ctx;
+	uint32_t rows[2] = { s->places->a->row[tuple[0]], s->places->b->row[tuple[1]] }, ignored;
+	size_t before = s->seen.count;
 	struct verdict_row was, is;
 
 	if (!automaton_row(&s->pattern, tuple[2]).allowed)
 		return true;
+	s->err = intern_add(&s->seen, rows, sizeof(rows), &ignored);
+	if (s->err || s->seen.count == before)
+		return !s->err;
 	was = automaton_row(s->places->a, tuple[0]);
 	is = automaton_row(s->places->b, tuple[1]);
 	for (uint32_t i = 0; i < s->places->groups.count; i++) {
@@ -100,7 +108,7 @@ static bool tuple_visit(uint32_t number, const uint32_t *tuple, void *ctx)
 		memcpy(&g, intern_get(&s->places->groups, i, NULL), sizeof(g));
 		if (is_own_place(&was, &is, g.verb))
 			continue;	/* refused by every policy: not worth a reservation */
-		if (was.rule[g.verb] == g.was && is.rule[g.verb] == g.is && (was.allowed ^ is.allowed) & 1u << g.verb) {
+		if (diff_group_has(s->places, &g, &was, &is)) {
 			r->meets = true;
 			continue;
 		}
@@ -130,13 +138,13 @@ static int relations_find(struct region_search *s, const struct pattern *pattern
 	};
 	err = product_walk(&s->product);
 	*work -= s->product.tuples.count < *work ? s->product.tuples.count : *work;
-	return err;
+	return err ? err : s->err;
 }
 
-static int region_add(const struct region_search *s, struct region_list *list, const struct pattern *pattern, const struct relation *r)
+static int region_add(const struct region_search *s, struct policy_difference *f, const struct pattern *pattern, const struct relation *r)
 {
 	struct diags ignored = {};
-	struct policy_region *region = vec_push(&ignored, &list->items, &list->count, sizeof(*region));
+	struct policy_region *region = vec_push(&ignored, &f->regions, &f->region_count, sizeof(*region));
 	struct buf but = {};
 
 	if (!region)
@@ -151,63 +159,34 @@ static int region_add(const struct region_search *s, struct region_list *list, c
 	return 0;
 }
 
-static uint32_t rule_of_side(const struct policy_difference *f, bool is)
+static bool is_by(const struct policy_difference *f, bool by_is, uint32_t rule)
 {
-	return is ? f->is : f->was;
+	return f->by_is == by_is && (by_is ? f->is : f->was) == rule;
 }
 
-/* One pattern of a rule that decides in some of the groups, on that side. */
-static int pattern_place(struct diff_places *places, const struct pattern *pattern, uint32_t rule, bool is, size_t *work)
+/* One pattern of a rule that makes differences. */
+static int pattern_place(struct diff_places *places, const struct pattern *pattern, uint32_t rule, bool by_is, size_t *work)
 {
 	_cleanup_(region_search_done) struct region_search s = { .places = places };
 	int err = relations_find(&s, pattern, work);
 
 	for (size_t i = 0; i < places->found_count && !err; i++) {
-		if (rule_of_side(&places->found[i], is) == rule && s.relations[i].meets)
-			err = region_add(&s, &places->lists[2 * i + is], pattern, &s.relations[i]);
+		if (is_by(&places->found[i], by_is, rule) && s.relations[i].meets)
+			err = region_add(&s, &places->found[i], pattern, &s.relations[i]);
 	}
 	return err;
 }
 
-static int rule_place(struct diff_places *places, const struct policy *p, uint32_t rule, bool is, size_t *work)
+static int rule_place(struct diff_places *places, const struct policy *p, uint32_t rule, bool by_is, size_t *work)
 {
 	bool any = false;
 	int err = 0;
 
 	for (size_t i = 0; i < places->found_count && !any; i++)
-		any = rule_of_side(&places->found[i], is) == rule;
+		any = is_by(&places->found[i], by_is, rule);
 	for (size_t k = 0; any && k < p->rules[rule]->path_count && !err; k++)
-		err = pattern_place(places, &p->rules[rule]->paths[k], rule, is, work);
+		err = pattern_place(places, &p->rules[rule]->paths[k], rule, by_is, work);
 	return err;
-}
-
-static size_t parts_count(const struct region_list *list)
-{
-	size_t parts = 0;
-
-	for (size_t i = 0; i < list->count; i++)
-		parts += !list->items[i].whole;
-	return parts;
-}
-
-void region_list_free(struct region_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i].but);
-	free(list->items);
-	*list = (struct region_list){};
-}
-
-/* Both rules' patterns hold all that differs: the better words are those with fewer reservations, else those of the deny that came or went. */
-static void words_choose(struct policy_difference *f, struct region_list lists[2])
-{
-	bool deny = !f->allows, other = !deny, use = deny;
-
-	if (!lists[deny].count || (lists[other].count && parts_count(&lists[other]) < parts_count(&lists[deny])))
-		use = other;
-	f->regions = lists[use].items;
-	f->region_count = lists[use].count;
-	lists[use] = (struct region_list){};
 }
 
 int diff_regions(struct diff_places *places)
@@ -216,14 +195,9 @@ int diff_regions(struct diff_places *places)
 	size_t work = REGION_WORK;
 	int err = 0;
 
-	places->lists = calloc(2 * places->found_count + 1, sizeof(*places->lists));
-	if (!places->lists)
-		return -ENOMEM;
 	for (int side = 0; side < 2; side++) {
 		for (uint32_t i = 0; i < sides[side]->rule_count && !err; i++)
 			err = rule_place(places, sides[side], i, side, &work);
 	}
-	for (size_t i = 0; i < places->found_count && !err; i++)
-		words_choose(&places->found[i], &places->lists[2 * i]);
 	return err == -E2BIG ? 0 : err;	/* the examples stand, and say enough */
 }

@@ -129,8 +129,9 @@ struct policy_span {
 struct policy_difference {
 	bool allows;			/* newly allowed; else newly refused */
 	uint32_t verbs;			/* bits 1 << VERB_*; connect stands for send too */
-	uint32_t was, is;		/* the rule on either side, or RULE_NONE: the class is open */
-	char *path;			/* a shortest path of those that differ; NULL for the network */
+	uint32_t was, is;		/* the rule on either side, or RULE_NONE: the class is open. Of paths: on the example's */
+	bool by_is;			/* which of the two makes the difference: a deny that came or went, else the allow */
+	char *path;			/* a shortest path of those that differ by that rule; NULL for the network */
 	size_t path_len;
 	struct policy_region *regions;	/* may be none: too much to say */
 	size_t region_count;
