@@ -445,7 +445,7 @@ def command_line_of_any_length_starts():
 def notice_is_one_line_and_warnings_come_before_it():
     with Host(diag=["/p.yaml:3:5: warning: this glob matches nothing today"]) as h:
         lines = lines_of(h.sandbox("true"))
-        equal(lines[0], "bailiff: /p.yaml:3:5: warning: this glob matches nothing today")
+        equal(lines[0], "/p.yaml:3:5: warning: this glob matches nothing today")
         equal(lines[1], "bailiff: files, network enforced; devices open")
         equal(len(lines), 3)
 
@@ -455,7 +455,7 @@ def policy_errors_are_all_printed_and_nothing_runs():
     with Host(refuse={"create": [22, "the policy has 2 errors", ["/p:1:1: error: a", "/p:2:1: error: b"]]}) as h:
         p = h.sandbox("touch", os.path.join(h.dir, "ran"))
         equal(p.returncode, 125)
-        equal(lines_of(p), ["bailiff: /p:1:1: error: a", "bailiff: /p:2:1: error: b", "bailiff: create: the policy has 2 errors"])
+        equal(lines_of(p), ["/p:1:1: error: a", "/p:2:1: error: b", "bailiff: create: the policy has 2 errors"])
         check(not os.path.exists(os.path.join(h.dir, "ran")))
 
 

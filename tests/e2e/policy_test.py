@@ -62,7 +62,7 @@ def check_speaks_json(where):
     said = json.loads(out)
     assert said["ok"] is False
     assert said["findings"][0]["line"] == 5 and said["findings"][0]["column"] == 1
-    assert 'did you mean "files"' in said["findings"][0]["text"]
+    assert said["findings"][0]["help"] == 'did you mean "files"?' and said["findings"][0]["code"] == "unknown-key"
     write(where, GOOD)
     code, out, _ = bailiff(where, "check", "agent.yaml", "--json", "--param", "workspace=/srv/ws")
     said = json.loads(out)

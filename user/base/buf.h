@@ -66,5 +66,10 @@ static inline void buf_end_at(struct buf *b, char *end)
 
 /* The same for a terminal: invalid bytes and controls (newlines too) become \xNN, invisible characters \u{N}; a backslash before x or u, \x5c. */
 void buf_add_terminal(struct buf *b, const void *p, size_t n);
+/*
+ * One character of p[0..n), n > 0, for a line that is quoted as it is: only what a terminal must not get is escaped, a tab becomes four
+ * spaces. Gives the bytes it took and how many columns it fills; b NULL: only that.
+ */
+unsigned buf_add_terminal_char(struct buf *b, const void *p, size_t n, unsigned *columns);
 
 #endif

@@ -4,6 +4,7 @@
  * sixteen bytes at a time, and only what needs care is looked at byte by byte.
  */
 #include "base/buf.h"
+#include <stdio.h>
 
 #define ONES 0x0101010101010101ull
 #define HIGHS 0x8080808080808080ull
@@ -242,4 +243,50 @@ void buf_add_terminal(struct buf *b, const void *p, size_t n)
 			buf_add(b, s, len);
 		s += len ? len : 1;
 	}
+}
+
+/* How many columns a character fills, by the ranges that matter: marks that combine fill none, East Asian wide ones and emoji two. */
+static unsigned char_columns(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+		unsigned columns;
+	} ranges[] = {
+		{ 0x300, 0x36f, 0 }, { 0x483, 0x489, 0 }, { 0x591, 0x5bd, 0 }, { 0x610, 0x61a, 0 }, { 0x64b, 0x65f, 0 }, { 0x93c, 0x93c, 0 },
+		{ 0x94d, 0x94d, 0 }, { 0xe31, 0xe31, 0 }, { 0xe34, 0xe3a, 0 }, { 0xe47, 0xe4e, 0 }, { 0x1100, 0x115f, 2 }, { 0x1ab0, 0x1aff, 0 },
+		{ 0x1dc0, 0x1dff, 0 }, { 0x20d0, 0x20ff, 0 }, { 0x231a, 0x231b, 2 }, { 0x2e80, 0x303e, 2 }, { 0x3041, 0x33ff, 2 },
+		{ 0x3400, 0x4dbf, 2 }, { 0x4e00, 0x9fff, 2 }, { 0xa000, 0xa4cf, 2 }, { 0xac00, 0xd7a3, 2 }, { 0xf900, 0xfaff, 2 },
+		{ 0xfe20, 0xfe2f, 0 }, { 0xfe30, 0xfe6f, 2 }, { 0xff00, 0xff60, 2 }, { 0xffe0, 0xffe6, 2 }, { 0x1f300, 0x1f64f, 2 },
+		{ 0x1f680, 0x1f6ff, 2 }, { 0x1f900, 0x1f9ff, 2 }, { 0x1fa70, 0x1faff, 2 }, { 0x20000, 0x3fffd, 2 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ranges) && c >= ranges[i].first; i++) {
+		if (c <= ranges[i].last)
+			return ranges[i].columns;
+	}
+	return 1;
+}
+
+unsigned buf_add_terminal_char(struct buf *b, const void *p, size_t n, unsigned *columns)
+{
+	const uint8_t *s = p;
+	uint32_t c = 0;
+	unsigned len = utf8_decode(s, n, &c);
+	char shown[16];
+
+	if (len && !char_hidden(c)) {
+		if (b)
+			buf_add(b, s, len);
+		*columns = char_columns(c);
+		return len;
+	}
+	if (c == '\t')
+		*columns = snprintf(shown, sizeof(shown), "    ");
+	else if (!len || c < 0x20 || c == 0x7f)
+		*columns = snprintf(shown, sizeof(shown), "\\x%02x", *s);
+	else
+		*columns = snprintf(shown, sizeof(shown), "\\u{%x}", c);
+	if (b)
+		buf_add_str(b, shown);
+	return len ? len : 1;
 }

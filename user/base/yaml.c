@@ -18,13 +18,18 @@ struct reader {
 
 static int build(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out);
 
-static int fail(struct reader *r, yaml_mark_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int fail(struct reader *r, yaml_mark_t at, const char *fmt, ...)
+static int fail(struct reader *r, yaml_mark_t from, yaml_mark_t to, const char *help, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static int fail(struct reader *r, yaml_mark_t from, yaml_mark_t to, const char *help, const char *fmt, ...)
 {
 	va_list ap;
 
-	r->why->line = at.line + 1;
-	r->why->column = at.column + 1;
+	r->why->line = from.line + 1;
+	r->why->column = from.column + 1;
+	if (to.index > from.index) {
+		r->why->end_line = to.line + 1;
+		r->why->end_column = to.column + 1;
+	}
+	snprintf(r->why->help, sizeof(r->why->help), "%s", help);
 	va_start(ap, fmt);
 	vsnprintf(r->why->text, sizeof(r->why->text), fmt, ap);
 	va_end(ap);
@@ -60,88 +65,90 @@ static void event_done(yaml_event_t *ev)
 
 /* ---- what libyaml refuses, said so that an author can mend it ---- */
 
-/* By libyaml's words. X: its problem, then what we say. */
+struct saying {
+	const char *text, *help;
+};
+
+/* By libyaml's words. */
 static const struct {
-	const char *problem, *text;
+	const char *problem;
+	struct saying say;
 } syntax_texts[] = {
-	{ "did not find expected key", "this line does not fit the map around it: check its indentation, and the quotes of the line before" },
-	{ "did not find expected '-' indicator", "this line does not fit the list around it: start it with \"- \" or check its indentation" },
-	{ "did not find expected ',' or ']'", "a list in [brackets] is not finished: a comma or \"]\" is missing" },
-	{ "did not find expected ',' or '}'", "a map in {braces} is not finished: a comma or \"}\" is missing" },
-	{ "could not find expected ':'", "a key without its colon: write \"key: value\"" },
-	{ "mapping values are not allowed in this context", "a second \": \" on this line: quote the value, or check the indentation" },
-	{ "block sequence entries are not allowed in this context", "a list item (\"- \") cannot stand here: start it on a line of its own" },
-	{ "block mapping entries are not allowed in this context", "a map cannot start here: start it on a line of its own" },
-	{ "mapping keys are not allowed in this context", "a key cannot start here: check the indentation" },
-	{ "found unexpected end of stream", "the text ends inside a quoted string: the closing quote is missing" },
-	{ "found unexpected document indicator", "a document marker inside a quoted string: the closing quote is missing" },
-	{ "found unknown escape character", "an unknown escape after \"\\\": double it (\"\\\\\") or use single quotes" },
-	{ "found a tab character that violates indentation", "a tab in the indentation: use spaces" },
-	{ "found a tab character where an indentation space is expected", "a tab in the indentation: use spaces" },
-	{ "control characters are not allowed", "a control character: remove it, or write it as an escape in double quotes" },
-	{ "did not find expected <document start>", "text after the end of the document: one document a file" },
+	{ "did not find expected key", { "this line does not fit the map around it", "check its indentation, and the quotes of the line before" } },
+	{ "did not find expected '-' indicator", { "this line does not fit the list around it", "start it with \"- \" or check its indentation" } },
+	{ "did not find expected ',' or ']'", { "a list in [brackets] is not finished", "a comma or \"]\" is missing before this" } },
+	{ "did not find expected ',' or '}'", { "a map in {braces} is not finished", "a comma or \"}\" is missing before this" } },
+	{ "did not find expected node content", { "a value is expected here", "write one, or close the list or map before this" } },
+	{ "could not find expected ':'", { "a key without its colon", "write \"key: value\"" } },
+	{ "mapping values are not allowed in this context", { "a second \": \" on this line", "quote the value, or check the indentation" } },
+	{ "block sequence entries are not allowed in this context", { "a list item (\"- \") cannot stand here", "start it on a line of its own" } },
+	{ "block mapping entries are not allowed in this context", { "a map cannot start here", "start it on a line of its own" } },
+	{ "mapping keys are not allowed in this context", { "a key cannot start here", "check the indentation" } },
+	{ "found unexpected end of stream", { "the text ends inside a quoted string", "the closing quote is missing" } },
+	{ "found unexpected document indicator", { "a document marker inside a quoted string", "the closing quote is missing" } },
+	{ "found unknown escape character", { "an unknown escape after \"\\\"", "double it (\"\\\\\") or use single quotes" } },
+	{ "found a tab character that violates indentation", { "a tab in the indentation", "use spaces" } },
+	{ "found a tab character where an indentation space is expected", { "a tab in the indentation", "use spaces" } },
+	{ "control characters are not allowed", { "a control character", "remove it, or write it as an escape in double quotes" } },
+	{ "did not find expected <document start>", { "text after the end of the document", "one document a file" } },
 };
 
 /* What stands at the place of the error explains more than the parser's state. */
-static const char *explain_byte(unsigned char c)
+static struct saying explain_byte(unsigned char c)
 {
 	switch (c) {
 	case '\t':
-		return "a tab in the indentation: use spaces";
+		return (struct saying){ "a tab in the indentation", "use spaces" };
 	case '@':
-		return "a value that starts with \"@\" needs quotes: \"@name\"";
+		return (struct saying){ "a value that starts with \"@\" needs quotes", "write \"@name\"" };
 	case '`':
-		return "a value that starts with \"`\" needs quotes";
+		return (struct saying){ "a value that starts with \"`\" needs quotes", "write it in quotes" };
 	case '%':
-		return "a line or value that starts with \"%\" needs quotes";
+		return (struct saying){ "a line or value that starts with \"%\" needs quotes", "write it in quotes" };
 	case '*':
-		return "a value that starts with \"*\" needs quotes (YAML reads * as an alias)";
-	case '&':
-		return "a value that starts with \"&\" needs quotes (YAML reads & as an anchor)";
-	case '!':
-		return "a value that starts with \"!\" needs quotes (YAML reads ! as a tag)";
+		return (struct saying){ "a value that starts with \"*\" needs quotes", "YAML reads * as an alias: write \"*...\"" };
 	}
-	return NULL;
+	return (struct saying){ NULL, NULL };
 }
 
-static yaml_mark_t mark_of_byte(const struct reader *r, size_t offset)
+/* A quoted string that never ends is told where it starts: its end is the end of the text, which helps nobody. */
+static bool starts_there(const yaml_parser_t *p)
 {
-	yaml_mark_t at = {};
+	return p->context && (strstr(p->context, "alias") || (strstr(p->context, "quoted scalar") && strstr(p->problem, "unexpected")));
+}
 
-	for (size_t i = 0; i < offset && i < r->len; i++) {
-		if (r->text[i] == '\n') {
-			at.line++;
-			at.column = 0;
-		} else if ((r->text[i] & 0xc0) != 0x80) {
-			at.column++;
-		}
+static struct saying syntax_saying(const struct reader *r, const char *problem)
+{
+	struct saying say = { NULL, NULL };
+
+	if (r->parser.error == YAML_SCANNER_ERROR && strstr(problem, "cannot start any token"))
+		say = explain_byte(r->parser.buffer.pointer[0]);
+	if (r->parser.error == YAML_SCANNER_ERROR && r->parser.context && strstr(r->parser.context, "alias"))
+		say = explain_byte('*');
+	for (size_t i = 0; !say.text && i < ARRAY_SIZE(syntax_texts); i++) {
+		if (!strcmp(problem, syntax_texts[i].problem))
+			say = syntax_texts[i].say;
 	}
-	return at;
+	return say.text ? say : (struct saying){ problem, "" };
 }
 
 static int fail_syntax(struct reader *r)
 {
 	yaml_parser_t *p = &r->parser;
 	const char *problem = p->problem ? p->problem : "not YAML";
-	yaml_mark_t at = p->problem_mark;
-	const char *said = NULL;
+	struct saying say = syntax_saying(r, problem);
+	yaml_mark_t at = starts_there(p) ? p->context_mark : p->problem_mark;
+	unsigned line, column;
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
 	if (p->error == YAML_READER_ERROR) {	/* the reader runs ahead of the parser: only the byte is known */
-		at = mark_of_byte(r, p->problem_offset);
+		yaml_position(r->text, r->len, p->problem_offset + yaml_bom(r->text, r->len), &line, &column);
+		at = (yaml_mark_t){ .line = line - 1, .column = column - 1 };
 		if (strstr(problem, "UTF-8"))
-			return fail(r, at, "not UTF-8: save the file as UTF-8");
+			return fail(r, at, at, "save the file as UTF-8", "not UTF-8");
 	}
-	if (p->error == YAML_SCANNER_ERROR && p->context && strstr(p->context, "alias"))
-		return fail(r, p->context_mark, "%s", explain_byte('*'));
-	if (p->error == YAML_SCANNER_ERROR && at.index < r->len)
-		said = strstr(problem, "cannot start any token") ? explain_byte(r->parser.buffer.pointer[0]) : NULL;
-	for (size_t i = 0; !said && i < ARRAY_SIZE(syntax_texts); i++) {
-		if (!strcmp(problem, syntax_texts[i].problem))
-			said = syntax_texts[i].text;
-	}
-	return fail(r, at, "%s", said ? said : problem);
+	return fail(r, at, at, say.help, "%s", say.text);
 }
 
 static int next_event(struct reader *r, yaml_event_t *ev)
@@ -156,7 +163,7 @@ static int node_new(struct reader *r, const yaml_event_t *ev, enum yaml_kind kin
 	struct yaml_node *n;
 
 	if (++r->nodes > YAML_MAX_NODES)
-		return fail(r, ev->start_mark, "too many values (more than %d)", YAML_MAX_NODES);
+		return fail(r, ev->start_mark, ev->end_mark, "split the policy", "too many values (more than %d)", YAML_MAX_NODES);
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
@@ -169,12 +176,24 @@ static int node_new(struct reader *r, const yaml_event_t *ev, enum yaml_kind kin
 	return 0;
 }
 
+/* An event's start is its anchor's; the anchor ends where its name does. */
+static yaml_mark_t decoration_end(const yaml_event_t *ev, const yaml_char_t *name)
+{
+	yaml_mark_t to = ev->start_mark;
+
+	to.index += 1 + strlen((const char *)name);
+	to.column += 1 + strlen((const char *)name);
+	return to;
+}
+
 static int refuse_decoration(struct reader *r, const yaml_event_t *ev, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor)
-		return fail(r, ev->start_mark, "anchors (&name) are not supported: write the value out, or quote it if the & belongs to it");
+		return fail(r, ev->start_mark, decoration_end(ev, anchor), "write the value out, or quote it if the & belongs to it",
+			    "anchors (&name) are not supported");
 	if (tag)
-		return fail(r, ev->start_mark, "tags (!name) are not supported: remove it, or quote the value if the ! belongs to it");
+		return fail(r, ev->start_mark, ev->start_mark, "remove it, or quote the value if the ! belongs to it",
+			    "tags (!name) are not supported");
 	return 0;
 }
 
@@ -189,7 +208,7 @@ static int build_scalar(struct reader *r, yaml_event_t *ev, struct yaml_node **o
 		return err;
 	n->len = ev->data.scalar.length;
 	if (memchr(ev->data.scalar.value, '\0', n->len))
-		return fail(r, ev->start_mark, "a NUL character in a value: remove the \\0");
+		return fail(r, ev->start_mark, ev->end_mark, "remove the \\0", "a NUL character in a value");
 	n->quoted = ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	n->text = malloc(n->len + 1);
 	if (!n->text)
@@ -231,7 +250,7 @@ static int map_add(struct reader *r, struct yaml_node *map, yaml_event_t *ev, un
 	int err;
 
 	if (ev->type != YAML_SCALAR_EVENT && ev->type != YAML_ALIAS_EVENT)
-		return fail(r, ev->start_mark, "a key must be a word, not a list or a map");
+		return fail(r, ev->start_mark, ev->end_mark, "write \"word: value\", or quote the key", "a key must be a word, not a list or a map");
 	err = build(r, ev, depth, &key);
 	if (!err)
 		err = next_event(r, &value);
@@ -283,8 +302,13 @@ static int refuse_duplicates(struct reader *r, const struct yaml_node *map)
 	}
 	if (!dup)
 		return 0;
-	return fail(r, (yaml_mark_t){ .line = dup->line - 1, .column = dup->column - 1 },
-		    "the key \"%.80s\" stands here twice, first on line %u: keep one", dup->text, first->line);
+	r->why->first_line = first->line;
+	r->why->first_column = first->column;
+	(void)fail(r, (yaml_mark_t){ .line = dup->line - 1, .column = dup->column - 1 }, (yaml_mark_t){}, "keep one",
+		   "the key \"%.80s\" stands here twice, first on line %u", dup->text, first->line);
+	r->why->end_line = dup->end_line;
+	r->why->end_column = dup->end_column;
+	return -EBADMSG;
 }
 
 /* All children up to the closing event; ev opened the collection. */
@@ -314,7 +338,7 @@ static int build_collection(struct reader *r, yaml_event_t *ev, unsigned depth, 
 	int err;
 
 	if (depth >= YAML_MAX_DEPTH)
-		return fail(r, ev->start_mark, "nested deeper than %d levels", YAML_MAX_DEPTH);
+		return fail(r, ev->start_mark, ev->end_mark, "a policy needs far fewer", "nested deeper than %d levels", YAML_MAX_DEPTH);
 	err = map ? refuse_decoration(r, ev, ev->data.mapping_start.anchor, ev->data.mapping_start.tag) :
 		    refuse_decoration(r, ev, ev->data.sequence_start.anchor, ev->data.sequence_start.tag);
 	if (!err)
@@ -335,9 +359,9 @@ static int build(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml
 	case YAML_MAPPING_START_EVENT:
 		return build_collection(r, ev, depth, out);
 	case YAML_ALIAS_EVENT:
-		return fail(r, ev->start_mark, "%s", explain_byte('*'));
+		return fail(r, ev->start_mark, ev->end_mark, explain_byte('*').help, "%s", explain_byte('*').text);
 	default:
-		return fail(r, ev->start_mark, "a value is missing here");
+		return fail(r, ev->start_mark, ev->end_mark, "write one", "a value is missing here");
 	}
 }
 
@@ -353,9 +377,9 @@ static int expect_start(struct reader *r)
 	if (err)
 		return err;
 	if (doc.type != YAML_DOCUMENT_START_EVENT)
-		return fail(r, (yaml_mark_t){}, "the file is empty: a document is expected");
+		return fail(r, (yaml_mark_t){}, (yaml_mark_t){}, "begin with \"version: 1\"", "the file is empty");
 	if (doc.data.document_start.tag_directives.start != doc.data.document_start.tag_directives.end)
-		return fail(r, doc.start_mark, "%%TAG is not supported: remove it");
+		return fail(r, doc.start_mark, doc.start_mark, "remove it", "%%TAG is not supported");
 	return 0;
 }
 
@@ -367,7 +391,7 @@ static int expect_end(struct reader *r)
 	if (!err)
 		err = next_event(r, &end);
 	if (!err && end.type != YAML_STREAM_END_EVENT)
-		return fail(r, end.start_mark, "a second document starts here: one document a file");
+		return fail(r, end.start_mark, end.end_mark, "one document a file", "a second document starts here");
 	return err;
 }
 
@@ -386,7 +410,7 @@ static int read_document(struct reader *r, struct yaml_node **out)
 	if (err)
 		return err;
 	if (root->kind == YAML_SCALAR && !root->quoted && !root->len)
-		return fail(r, ev.start_mark, "the document is empty");
+		return fail(r, ev.start_mark, ev.end_mark, "begin with \"version: 1\"", "the document is empty");
 	*out = steal(&root);
 	return 0;
 }
@@ -394,13 +418,14 @@ static int read_document(struct reader *r, struct yaml_node **out)
 int yaml_parse(const char *text, size_t len, struct yaml_node **out, struct yaml_error *why)
 {
 	struct reader r = { .text = text, .len = len, .why = why };
+	size_t bom = yaml_bom(text, len);
 	int err;
 
 	*why = (struct yaml_error){};
 	if (!yaml_parser_initialize(&r.parser))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);
+	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text + bom, len - bom);
 	err = read_document(&r, out);
 	yaml_parser_delete(&r.parser);
 	return err;

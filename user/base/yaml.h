@@ -27,13 +27,21 @@ struct yaml_node {
 
 struct yaml_error {
 	unsigned line, column;
-	char text[200];
+	unsigned end_line, end_column;	/* behind the last character that is meant; 0: not known */
+	char text[200];			/* what is wrong */
+	char help[200];			/* what to do; may be empty */
+	unsigned first_line, first_column;	/* where a key stands already that is there twice; 0: it is not about that */
 };
 
 /* 0, -EBADMSG with *why filled, -ENOMEM. An empty document is an error. */
 int yaml_parse(const char *text, size_t len, struct yaml_node **out, struct yaml_error *why);
 /* libyaml exports a yaml_free of its own and calls it through its PLT: ours must not be the symbol that it finds. */
 void yaml_free(struct yaml_node *n) __asm__("bailiff_yaml_free");
+/* ---- text by line and column, counted as nodes count (yaml_text.c) ---- */
+size_t yaml_bom(const char *text, size_t len);	/* bytes before the first line: 3 for a byte order mark, else 0 */
+size_t yaml_line_break(const char *s, size_t n);	/* how many bytes of a line break stand here; 0: none does */
+void yaml_position(const char *text, size_t len, size_t offset, unsigned *line, unsigned *column);
+
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);		/* NULL when absent */
 
 #endif

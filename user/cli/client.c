@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client's end of the control socket. */
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include "base/log.h"
@@ -24,10 +25,27 @@ int client_request(struct buf *b, const char *op, const char *id)
 	return b->err;
 }
 
+/* The engine made it safe for a terminal, and a second time would show its escapes instead; should it not have, nothing reaches one. */
+static bool is_shown_safely(const struct kv_pair *p)
+{
+	for (size_t i = 0; i < p->value_len; i++) {
+		unsigned char c = p->value[i];
+
+		if ((c < 0x20 && c != '\n') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* The same text as `policy check` prints, so that editors jump from either. */
 static void print_findings(const struct kv *m)
 {
-	for (const struct kv_pair *p = kv_find(m, "diag", NULL); p; p = kv_find(m, "diag", p))
-		log_info("%.*s", (int)p->value_len, p->value);
+	for (const struct kv_pair *p = kv_find(m, "diag", NULL); p; p = kv_find(m, "diag", p)) {
+		if (is_shown_safely(p))
+			fprintf(stderr, "%.*s\n", (int)p->value_len, p->value);
+		else
+			log_info("%.*s", (int)p->value_len, p->value);
+	}
 }
 
 /* What failed is either the talk or what was asked; only the second has a sentence of the engine's. */

@@ -22,30 +22,13 @@ struct check_result {
 	size_t rules, tests, image_bytes;
 };
 
-static void findings_json(struct json *j, const struct diags *d)
-{
-	json_begin_array(j, "findings");
-	for (size_t i = 0; i < d->count; i++) {
-		json_begin_object(j, NULL);
-		json_str(j, "severity", d->items[i].warning ? "warning" : "error");
-		json_str(j, "file", d->items[i].file);
-		if (d->items[i].line) {
-			json_u64(j, "line", d->items[i].line);
-			json_u64(j, "column", d->items[i].column);
-		}
-		json_str(j, "text", d->items[i].text);
-		json_end_object(j);
-	}
-	json_end_array(j);
-}
-
 static void check_print(const char *file, int code, const struct check_result *r, bool as_json)
 {
 	_buf_ struct buf out = {};
 	struct json j;
 
 	if (!as_json) {
-		diags_print(&r->diags, &out);
+		diags_show(&r->diags, policy_colour(), &out);
 		if (out.data)
 			fputs(out.data, stderr);
 		if (!code)
@@ -62,7 +45,7 @@ static void check_print(const char *file, int code, const struct check_result *r
 		json_u64(&j, "tests", r->tests);
 		json_u64(&j, "image_bytes", r->image_bytes);
 	}
-	findings_json(&j, &r->diags);
+	diags_json(&r->diags, &j, "findings");
 	json_end_object(&j);
 	if (out.data)
 		puts(out.data);

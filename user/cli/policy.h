@@ -19,6 +19,8 @@ struct policy_options {
  * CLI_USAGE for a parameter that is none.
  */
 int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags);
+/* Findings go to stderr, in colour if that is a terminal and NO_COLOR does not say otherwise. */
+bool policy_colour(void);
 /* The same, with findings on stderr. */
 int policy_from_file_or_say(const char *file, const struct policy_options *o, struct policy **out);
 

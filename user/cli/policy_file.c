@@ -67,13 +67,20 @@ int policy_from_file(const char *file, const struct policy_options *o, struct po
 	return err ? CLI_FAILED : CLI_OK;
 }
 
+bool policy_colour(void)
+{
+	const char *no = getenv("NO_COLOR");	/* https://no-color.org: not empty */
+
+	return isatty(STDERR_FILENO) && (!no || !no[0]);
+}
+
 int policy_from_file_or_say(const char *file, const struct policy_options *o, struct policy **out)
 {
 	_buf_ struct buf said = {};
 	struct diags diags = {};
 	int code = policy_from_file(file, o, out, &diags);
 
-	diags_print(&diags, &said);
+	diags_show(&diags, policy_colour(), &said);
 	if (said.data)
 		fputs(said.data, stderr);
 	diags_done(&diags);

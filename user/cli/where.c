@@ -45,7 +45,7 @@ static int read_settings(struct where *w, const char *path, bool must_exist)
 		return log_err(err, "%s", path);
 	err = yaml_parse(text, len, &root, &why);
 	if (err)
-		return log_err(0, "%s:%u:%u: %s", path, why.line, why.column, why.text), err;
+		return log_err(0, "%s:%u:%u: %s%s%s", path, why.line, why.column, why.text, why.help[0] ? ": " : "", why.help), err;
 	for (size_t i = 0; i < ARRAY_SIZE(settings) && !err; i++) {
 		const struct yaml_node *n = root->kind == YAML_MAP ? yaml_get(root, settings[i].key) : NULL;
 

@@ -274,7 +274,7 @@ int settings_parse(struct settings *s, const char *text, size_t len, struct sett
 		return 0;
 	err = yaml_parse(text, len, &root, &bad);
 	if (err == -EBADMSG) {
-		(void)fail(why, NULL, "%s", bad.text);
+		(void)fail(why, NULL, "%s%s%s", bad.text, bad.help[0] ? ": " : "", bad.help);
 		why->line = bad.line;
 		why->column = bad.column;
 		return -EINVAL;

@@ -106,13 +106,13 @@ static bool cidr_parse(const char *text, struct addr_range *out, char why[200])
 	all = out->v6 ? 128 : 32;
 	bits = all;
 	if (slash && !number_parse(slash, all, &bits)) {
-		snprintf(why, 200, "a prefix length is a number from 0 to %u, not \"%.20s\"", all, slash);
+		snprintf(why, 200, "\"%.20s\" is not a prefix length" HELP "it is a number from 0 to %u", slash, all);
 		return false;
 	}
 	mask = host_mask(out->v6, bits);
 	if (out->first & mask) {
 		address_print(out->v6, out->first & ~mask, clean);
-		snprintf(why, 200, "%.60s has bits set behind its prefix: did you mean %s/%u?", text, clean, bits);
+		snprintf(why, 200, "%.60s has bits set behind its prefix" HELP "did you mean %s/%u?", text, clean, bits);
 		return false;
 	}
 	out->last = out->first | mask;
@@ -150,7 +150,7 @@ static bool group_parse(struct diags *d, const char *text, struct addr_range **r
 	const char *meant;
 
 	if (!strcmp(text, "@same-sandbox")) {
-		snprintf(why, 200, "the group @same-sandbox is not built yet: remove it");
+		snprintf(why, 200, "the group @same-sandbox is not built yet" HELP "remove it");
 		return false;
 	}
 	for (size_t i = 0; group_words[i]; i++) {
@@ -159,9 +159,9 @@ static bool group_parse(struct diags *d, const char *text, struct addr_range **r
 	}
 	meant = word_nearest(text, group_words);
 	if (meant)
-		snprintf(why, 200, "\"%.60s\" is not a group: did you mean %s?", text, meant);
+		snprintf(why, 200, "\"%.60s\" is not a group" HELP "did you mean %s?", text, meant);
 	else
-		snprintf(why, 200, "\"%.60s\" is not a group: there are @internet @private @loopback @link-local @metadata", text);
+		snprintf(why, 200, "\"%.60s\" is not a group" HELP "there are @internet @private @loopback @link-local @metadata", text);
 	return false;
 }
 
@@ -172,13 +172,13 @@ static void explain_text(const char *text, char why[200])
 	bool numeric = text[strspn(text, "0123456789./")] == '\0';
 
 	if (text[0] == '[')
-		snprintf(why, 200, "an IPv6 address stands without brackets here, and its port under \"ports\": \"%.60s\"", text);
+		snprintf(why, 200, "\"%.60s\" is not an address" HELP "an IPv6 address stands without brackets here, and its port under \"ports\"", text);
 	else if (colon && !strchr(colon + 1, ':'))
-		snprintf(why, 200, "the port of \"%.60s\" goes under \"ports\"", text);
+		snprintf(why, 200, "\"%.60s\" is an address and a port" HELP "the port goes under \"ports\"", text);
 	else if (numeric || colon || !text[0])
-		snprintf(why, 200, "\"%.60s\" is not an address: write 10.0.0.1, 10.0.0.0/8, 2001:db8::1 or 2001:db8::/32", text);
+		snprintf(why, 200, "\"%.60s\" is not an address" HELP "write 10.0.0.1, 10.0.0.0/8, 2001:db8::1 or 2001:db8::/32", text);
 	else
-		snprintf(why, 200, "\"%.60s\": rules by domain name are not built yet: write an address, a CIDR or a group", text);
+		snprintf(why, 200, "\"%.60s\": rules by domain name are not built yet" HELP "write an address, a CIDR or a group", text);
 }
 
 bool to_parse(struct diags *d, const char *text, struct addr_range **ranges, size_t *count, char why[200])
@@ -194,7 +194,7 @@ bool to_parse(struct diags *d, const char *text, struct addr_range **ranges, siz
 		return false;
 	}
 	if (range.v6 && range.first >> 32 == 0xffff && range.last >> 32 == 0xffff) {
-		snprintf(why, 200, "\"%.60s\" is IPv4 written as IPv6: write it as IPv4", text);
+		snprintf(why, 200, "\"%.60s\" is IPv4 written as IPv6" HELP "write it as IPv4", text);
 		return false;
 	}
 	return range_push(d, range, ranges, count);

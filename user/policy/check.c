@@ -11,6 +11,7 @@
 static void classes_check(const struct policy *p, struct diags *d)
 {
 	_buf_ struct buf missing = {};
+	struct place at = p->open_at;
 	size_t count = 0;
 
 	for (int i = 0; i < PC_COUNT; i++) {
@@ -18,12 +19,13 @@ static void classes_check(const struct policy *p, struct diags *d)
 			continue;
 		buf_addf(&missing, "%s%s", count++ ? ", " : "", class_table[i].word);
 	}
+	at.file = p->files[0];
 	if (count == 1)
-		diag_add(d, false, p->files[0], p->open_line, p->open_column, "class %s is not enforced yet: list it in open: [%s]",
-			 missing.data, missing.data);
+		diag_at(d, false, at, CODE("class-not-enforced") "class %s is not enforced yet, and the policy does not say so"
+			HELP "add it to open: [%s]", missing.data, missing.data);
 	else if (count)
-		diag_add(d, false, p->files[0], p->open_line, p->open_column, "classes %s are not enforced yet: list them in open: [%s]",
-			 missing.data, missing.data);
+		diag_at(d, false, at, CODE("class-not-enforced") "classes %s are not enforced yet, and the policy does not say so"
+			HELP "add them to open: [%s]", missing.data, missing.data);
 }
 
 static void open_check(const struct policy *p, struct diags *d)
@@ -37,8 +39,8 @@ static void open_check(const struct policy *p, struct diags *d)
 		enum policy_class class = classes[rule->class_id];
 
 		if (!rule->preset && !rule->deny && p->own_open & 1u << class)
-			diag_add(d, false, rule->file, rule->line, rule->column,
-				 "an allow in a class that open: lists changes nothing: remove it, or %s from open:", class_table[class].word);
+			diag_at(d, false, PLACE(rule->file, rule), CODE("open-and-allow") "an allow in a class that open: lists changes nothing"
+				HELP "remove it, or %s from open:", class_table[class].word);
 	}
 }
 
@@ -149,12 +151,14 @@ static uint32_t verbs_denied(const struct denies *all, char *path, size_t len, c
 
 static void say_dead(struct diags *d, const struct rule *rule, const struct rule *by)
 {
-	if (by)
-		diag_add(d, false, rule->file, rule->line, rule->column, "this allow is dead: the deny at %s:%u (%s) refuses all of it", by->file,
-			 by->line, by->id);
-	else
-		diag_add(d, false, rule->file, rule->line, rule->column,
-			 "this allow is dead: the path is Bailiff's own and always refused (guard.self)");
+	if (by) {
+		diag_at(d, false, PLACE(rule->file, rule), CODE("dead-allow") "this allow is dead: the deny at %s:%u (%s) refuses all of it" HELP "%s",
+			by->file, by->line, by->id, by->preset ? "remove it: a preset's deny cannot be lifted" : "remove it, or narrow the deny");
+		diag_note(d, PLACE(by->file, by), "this deny");
+		return;
+	}
+	diag_at(d, false, PLACE(rule->file, rule), CODE("dead-allow") "this allow is dead: the path is Bailiff's own and always refused (guard.self)"
+		HELP "remove it");
 }
 
 static void dead_path_check(const struct rule *rule, const struct denies *all, struct diags *d)
@@ -253,9 +257,8 @@ static void deputies_check(const struct rule *rule, struct diags *d)
 
 		if (!path_matches(rule->paths[i / ARRAY_SIZE(deputies)].text, deputy, strlen(deputy)))
 			continue;
-		diag_add(d, false, rule->file, rule->line, rule->column,
-			 "this reaches %s, whose owner acts for whoever asks: write {path: ..., i_accept: host-control}, or a narrower path",
-			 deputy);
+		diag_at(d, false, PLACE(rule->file, rule), CODE("deputy") "this reaches %s, whose owner acts for whoever asks"
+			HELP "write {path: ..., i_accept: host-control}, or a narrower path", deputy);
 		return;
 	}
 }
@@ -268,8 +271,8 @@ static void spelling_check(const struct rule *rule, struct diags *d)
 		const char *text = rule->paths[i].text;
 
 		if (!strncmp(text, "/var/run/", 9) || !strcmp(text, "/var/run"))
-			diag_add(d, true, rule->file, rule->line, rule->column,
-				 "/var/run is a link to /run on most systems, and paths are judged behind links: write /run");
+			diag_at(d, true, PLACE(rule->file, rule), CODE("var-run") "/var/run is a link to /run on most systems, and paths are judged "
+				"behind links" HELP "write /run");
 	}
 }
 
@@ -287,6 +290,7 @@ void policy_check(struct policy *p, struct diags *d)
 	}
 	for (size_t i = 0; i < p->param_count; i++) {
 		if (!p->params[i].used)
-			diag_add(d, true, p->files[0], p->params[i].line, p->params[i].column, "parameter %s is never used", p->params[i].name);
+			diag_at(d, true, PLACE(p->files[0], &p->params[i]), CODE("unused-param") "parameter %s is never used" HELP "remove it",
+				p->params[i].name);
 	}
 }

@@ -21,9 +21,10 @@ bool compile_too_big(struct compiler *c, const struct rule *rule, const char *fm
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (!c->err && rule)
-		diag_add(c->d, false, rule->file, rule->line, rule->column, "%s", text);
+		diag_at(c->d, false, PLACE(rule->file, rule), CODE("too-big") "%s", text);
 	else if (!c->err)
-		diag_add(c->d, false, c->p->files[0], 0, 0, "%s", text);
+		diag_at(c->d, false, (struct place){ .file = c->p->files[0] }, CODE("too-big") "%s", text);
+	policy_quote(c->p, c->d);
 	return compile_fail(c, -E2BIG);
 }
 

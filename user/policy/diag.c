@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Findings about a policy text, and the growing arrays of everybody who may run out of memory while making them. */
+/*
+ * Findings about a policy text, as they are collected; diag_print.c shows them. And the growing arrays of everybody who may run out of
+ * memory while making them.
+ */
 #include <stdio.h>
 #include "policy/model.h"
 
 #define DIAGS_MAX 200	/* enough for a person; a hostile text does not fill our memory with complaints */
 
+static void diag_done(struct diag *d)
+{
+	if (d->note)
+		diag_done(d->note);
+	free(d->note);
+	free(d->file);
+	free(d->text);
+	free(d->help);
+	free(d->quote);
+}
+
 void diags_done(struct diags *d)
 {
-	for (size_t i = 0; i < d->count; i++) {
-		free(d->items[i].file);
-		free(d->items[i].text);
-	}
+	for (size_t i = 0; i < d->count; i++)
+		diag_done(&d->items[i]);
 	free(d->items);
 	*d = (struct diags){};
 }
@@ -43,35 +55,123 @@ char *diag_strdup(struct diags *d, const char *s)
 	return copy;
 }
 
-void diag_add(struct diags *d, bool warning, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+/* ---- one finding ---- */
+
+/* "code\xfetext\xffhelp": neither byte occurs in UTF-8, so that nothing an author wrote can be taken for them. */
+static void text_split(struct diags *d, struct diag *item, char *all)
+{
+	char *text = strchr(all, CODE("")[0]), *help = strchr(all, HELP[0]);
+
+	if (help)
+		*help++ = '\0';
+	if (text && (!help || text < help)) {
+		*text++ = '\0';
+		snprintf(item->code, sizeof(item->code), "%s", all);
+	} else {
+		text = all;
+	}
+	item->text = diag_strdup(d, text);
+	if (help)
+		item->help = diag_strdup(d, help);
+}
+
+static void diag_fill(struct diags *d, struct diag *item, const struct place *at, char *text)
+{
+	item->file = diag_strdup(d, at->file);
+	item->line = at->line;
+	item->column = at->column;
+	item->end_line = at->end_line;
+	item->end_column = at->end_column;
+	text_split(d, item, text);
+}
+
+void diag_vat(struct diags *d, bool warning, struct place at, const char *fmt, va_list ap)
 {
 	struct diag *item;
-	char text[1024];
-	va_list ap;
+	char text[2048];
 
 	if (!warning)
 		d->errors++;
 	if (d->count >= DIAGS_MAX)
 		return;
-	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	item = vec_push(d, &d->items, &d->count, sizeof(*item));
 	if (!item)
 		return;
 	item->warning = warning;
-	item->line = line;
-	item->column = column;
-	item->file = diag_strdup(d, file);
-	item->text = diag_strdup(d, d->count == DIAGS_MAX ? "too many findings: the rest is not shown" : text);
+	if (d->count == DIAGS_MAX)
+		snprintf(text, sizeof(text), CODE("too-many") "too many findings: the rest is not shown");
+	diag_fill(d, item, &at, text);
+}
+
+void diag_at(struct diags *d, bool warning, struct place at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	diag_vat(d, warning, at, fmt, ap);
+	va_end(ap);
+}
+
+void diag_add(struct diags *d, bool warning, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+{
+	struct place at = { .file = file, .line = line, .column = column };
+	va_list ap;
+
+	va_start(ap, fmt);
+	diag_vat(d, warning, at, fmt, ap);
+	va_end(ap);
+}
+
+void diag_note(struct diags *d, struct place at, const char *fmt, ...)
+{
+	struct diag *last = d->count ? &d->items[d->count - 1] : NULL;
+	char text[512];
+	va_list ap;
+
+	if (!last || last->note || d->count == DIAGS_MAX)
+		return;
+	last->note = calloc(1, sizeof(*last->note));
+	if (!last->note) {
+		d->err = -ENOMEM;
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	diag_fill(d, last->note, &at, text);
+}
+
+/* ---- many ---- */
+
+static bool copy_text(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return *to || !from;
+}
+
+static bool diag_copy(struct diag *to, const struct diag *from)
+{
+	bool good;
+
+	*to = *from;
+	to->note = NULL;
+	good = copy_text(&to->file, from->file) & copy_text(&to->text, from->text) & copy_text(&to->help, from->help) &
+	       copy_text(&to->quote, from->quote);
+	if (!from->note || !good)
+		return good;
+	to->note = calloc(1, sizeof(*to->note));
+	return to->note && diag_copy(to->note, from->note);
 }
 
 int diags_add(struct diags *to, const struct diags *from)
 {
-	for (size_t i = 0; i < from->count; i++) {
-		const struct diag *d = &from->items[i];
+	to->errors += from->errors;
+	for (size_t i = 0; i < from->count && to->count < DIAGS_MAX; i++) {
+		struct diag *item = vec_push(to, &to->items, &to->count, sizeof(*item));
 
-		diag_add(to, d->warning, d->file ? d->file : "", d->line, d->column, "%s", d->text ? d->text : "");
+		if (item && !diag_copy(item, &from->items[i]))
+			to->err = -ENOMEM;
 	}
 	return to->err;
 }
@@ -98,20 +198,4 @@ void diags_sort(struct diags *d)
 {
 	if (d->count > 1)
 		qsort(d->items, d->count, sizeof(d->items[0]), diag_order);
-}
-
-void diags_print(const struct diags *d, struct buf *out)
-{
-	for (size_t i = 0; i < d->count; i++) {
-		const struct diag *item = &d->items[i];
-
-		if (item->file)
-			buf_add_terminal(out, item->file, strlen(item->file));
-		if (item->line)
-			buf_addf(out, ":%u:%u", item->line, item->column);
-		buf_add_str(out, item->warning ? ": warning: " : ": error: ");
-		if (item->text)
-			buf_add_terminal(out, item->text, strlen(item->text));
-		buf_add_char(out, '\n');
-	}
 }

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Maps read by a table of keys, and the simple values that keys of every class have: a text, a list, a word out of a list. */
-#include <stdio.h>
 #include "policy/model.h"
 
 void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...)
 {
-	char text[400];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	diag_vat(r->d, r->src->only_check, PLACE(r->file, at), fmt, ap);
 	va_end(ap);
-	diag_add(r->d, r->src->only_check, r->file, at->line, at->column, "%s", text);
 }
 
 static void field_unknown(struct reader *r, const struct yaml_node *key, const char *what, const struct field *fields, size_t count)
@@ -26,9 +23,9 @@ static void field_unknown(struct reader *r, const struct yaml_node *key, const c
 	}
 	meant = word_nearest(key->text, words);
 	if (meant)
-		READ_ERROR(r, key, "unknown key \"%.60s\" in %s: did you mean \"%s\"?", key->text, what, meant);
+		READ_ERROR(r, key, CODE("unknown-key") "unknown key \"%.60s\" in %s" HELP "did you mean \"%s\"?", key->text, what, meant);
 	else
-		READ_ERROR(r, key, "unknown key \"%.60s\" in %s: it may have %s", key->text, what, all.data ? all.data : "");
+		READ_ERROR(r, key, CODE("unknown-key") "unknown key \"%.60s\" in %s" HELP "it may have %s", key->text, what, all.data ? all.data : "");
 }
 
 static const struct field *field_find(const struct field *fields, size_t count, const char *name)
@@ -59,9 +56,9 @@ static bool keys_check(struct reader *r, const struct yaml_node *map, const char
 		if (f && f->read)
 			continue;
 		if (f && is_class(f->name))
-			READ_ERROR(r, map->keys[i], "class %s is not built yet: remove its rules and list it in open:", f->name);
+			READ_ERROR(r, map->keys[i], CODE("not-built") "class %s is not built yet" HELP "remove its rules and list it in open:", f->name);
 		else if (f)
-			READ_ERROR(r, map->keys[i], "\"%s\" is not built yet: remove it", f->name);
+			READ_ERROR(r, map->keys[i], CODE("not-built") "\"%s\" is not built yet" HELP "remove it", f->name);
 		else
 			field_unknown(r, map->keys[i], what, fields, count);
 		good = false;
@@ -83,7 +80,7 @@ bool read_fields(struct reader *r, const struct yaml_node *map, const char *what
 	bool good;
 
 	if (map->kind != YAML_MAP) {
-		READ_ERROR(r, map, "%s is a map: {key: value} or \"key: value\" lines", what);
+		READ_ERROR(r, map, CODE("not-a-map") "%s is a map" HELP "write {key: value} or \"key: value\" lines", what);
 		return false;
 	}
 	good = keys_check(r, map, what, fields, count);
@@ -93,7 +90,7 @@ bool read_fields(struct reader *r, const struct yaml_node *map, const char *what
 		if (value && !fields[i].read(r, value, into))
 			good = false;
 		else if (value && fields[i].unbuilt)
-			say_unbuilt(r, key_of(map, value), "\"%s\" is not built yet: remove it", fields[i].name);
+			say_unbuilt(r, key_of(map, value), CODE("not-built") "\"%s\" is not built yet" HELP "remove it", fields[i].name);
 	}
 	return good;
 }
@@ -101,7 +98,7 @@ bool read_fields(struct reader *r, const struct yaml_node *map, const char *what
 bool read_text(struct reader *r, const struct yaml_node *n, const char *what, char **out)
 {
 	if (n->kind != YAML_SCALAR || !n->len) {
-		READ_ERROR(r, n, "%s is a text", what);
+		READ_ERROR(r, n, CODE("not-a-text") "%s is a text" HELP "write it on one line, in quotes if it has one of : # [ ] { }", what);
 		return false;
 	}
 	free(*out);
@@ -112,29 +109,34 @@ bool read_text(struct reader *r, const struct yaml_node *n, const char *what, ch
 bool read_is_list(struct reader *r, const struct yaml_node *n, const char *what)
 {
 	if (n->kind != YAML_LIST)
-		READ_ERROR(r, n, "%s is a list: [a, b] or one \"- a\" a line", what);
+		READ_ERROR(r, n, CODE("not-a-list") "%s is a list" HELP "write [a, b] or one \"- a\" a line", what);
 	return n->kind == YAML_LIST;
+}
+
+static void words_join(const char *const *words, struct buf *out)
+{
+	for (int i = 0; words[i]; i++)
+		buf_addf(out, "%s%s", i ? " " : "", words[i]);
 }
 
 int read_word(struct reader *r, const struct yaml_node *n, const char *what, const char *const *words)
 {
 	_buf_ struct buf all = {};
 	const char *meant;
-	int i;
 
+	words_join(words, &all);
 	if (n->kind != YAML_SCALAR) {
-		READ_ERROR(r, n, "%s is one word", what);
+		READ_ERROR(r, n, CODE("not-a-word") "%s is one word" HELP "it is one of %s", what, all.data ? all.data : "");
 		return -1;
 	}
-	for (i = 0; words[i]; i++) {
+	for (int i = 0; words[i]; i++) {
 		if (!strcmp(words[i], n->text))
 			return i;
-		buf_addf(&all, "%s%s", i ? " " : "", words[i]);
 	}
 	meant = word_nearest(n->text, words);
 	if (meant)
-		READ_ERROR(r, n, "\"%.60s\" is not %s: did you mean \"%s\"?", n->text, what, meant);
+		READ_ERROR(r, n, CODE("unknown-word") "\"%.60s\" is not %s" HELP "did you mean \"%s\"?", n->text, what, meant);
 	else
-		READ_ERROR(r, n, "\"%.60s\" is not %s: it is one of %s", n->text, what, all.data ? all.data : "");
+		READ_ERROR(r, n, CODE("unknown-word") "\"%.60s\" is not %s" HELP "it is one of %s", n->text, what, all.data ? all.data : "");
 	return -1;
 }

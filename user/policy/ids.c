@@ -157,10 +157,12 @@ static void say_twice(struct diags *d, const struct rule *first, const struct ru
 	const struct rule *earlier = later == again ? first : again;
 
 	if (strcmp(first->canonical, again->canonical))
-		diag_add(d, false, later->file, later->line, later->column, "the id \"%s\" is taken by %s:%u", later->id, earlier->file,
-			 earlier->line);
+		diag_at(d, false, PLACE(later->file, later), CODE("id-taken") "the id \"%s\" is taken by %s:%u" HELP "give one of them another id",
+			later->id, earlier->file, earlier->line);
 	else
-		diag_add(d, false, later->file, later->line, later->column, "this rule stands already at %s:%u", earlier->file, earlier->line);
+		diag_at(d, false, PLACE(later->file, later), CODE("rule-twice") "this rule stands already at %s:%u" HELP "keep one",
+			earlier->file, earlier->line);
+	diag_note(d, PLACE(earlier->file, earlier), "the other one");
 }
 
 /* Drop a preset's copy of a rule that is there already; everything else that has an id twice is an error. */
@@ -179,7 +181,8 @@ static void settle_twins(struct policy *p, struct diags *d)
 			say_twice(d, last, rule);
 		}
 		if (rule->named && is_builtin_id(rule->id))
-			diag_add(d, false, rule->file, rule->line, rule->column, "the id \"%s\" is one of Bailiff's own", rule->id);
+			diag_at(d, false, PLACE(rule->file, rule), CODE("id-taken") "the id \"%s\" is one of Bailiff's own" HELP "give it another id",
+				rule->id);
 		p->rules[kept++] = rule;
 	}
 	p->rule_count = kept;
@@ -197,5 +200,6 @@ void rules_identify(struct policy *p, struct diags *d)
 		return;
 	settle_twins(p, d);
 	if (p->rule_count > MAX_RULES - B_COUNT)
-		diag_add(d, false, p->files[0], 0, 0, "%zu rules: a policy holds at most %u", p->rule_count, MAX_RULES - B_COUNT);
+		diag_at(d, false, (struct place){ .file = p->files[0] }, CODE("too-big") "%zu rules: a policy holds at most %u" HELP "put paths of one reason into one rule",
+			 p->rule_count, MAX_RULES - B_COUNT);
 }

@@ -117,15 +117,17 @@ static void test_run(const struct policy *p, const struct policy_test *t, struct
 	size_t count;
 
 	if (policy_question_parse(t->question, actions, &count, why)) {
-		diag_add(d, false, p->files[0], t->line, t->column, "%s", why);
+		diag_at(d, false, PLACE(p->files[0], t), CODE("bad-question") "%s", why);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (policy_eval(p, &actions[i], &verdict) || verdict.allowed == t->allowed)
 			continue;
 		(void)policy_rule(p, verdict.rule, &info);
-		diag_add(d, false, p->files[0], t->line, t->column, "test failed: \"%.200s\" is %s by %s", t->question,
-			 verdict.allowed ? "allowed" : "refused", info.id);
+		diag_at(d, false, PLACE(p->files[0], t), CODE("test-failed") "test failed: \"%.200s\" is %s by %s", t->question,
+			verdict.allowed ? "allowed" : "refused", info.id);
+		if (verdict.rule < p->rule_count)
+			diag_note(d, PLACE(info.file, p->rules[verdict.rule]), "this %s it", verdict.allowed ? "allows" : "refuses");
 		break;
 	}
 	policy_question_done(actions, count);
@@ -137,6 +139,7 @@ int policy_tests_run(const struct policy *p, struct diags *diags, size_t *count)
 
 	for (size_t i = 0; i < p->test_count; i++)
 		test_run(p, &p->tests[i], diags);
+	policy_quote(p, diags);
 	*count = p->test_count;
 	return diags->errors == before ? 0 : -EINVAL;
 }

@@ -32,6 +32,13 @@ extern const char *const path_verb_words[VERB_PATH_COUNT];
 #define VERBS_FILES (VERBS_WRITE | 1u << VERB_READ | 1u << VERB_EXECUTE)
 #define VERBS_PATH  (VERBS_FILES | 1u << VERB_UNIX)
 
+struct place {
+	const char *file;
+	unsigned line, column, end_line, end_column;
+};
+/* The place of whatever has line, column, end_line and end_column: a node, a rule, a test. */
+#define PLACE(in, x) ((struct place){ (in), (x)->line, (x)->column, (x)->end_line, (x)->end_column })
+
 typedef unsigned __int128 addr_num;	/* IPv4: below 2^32 */
 
 struct pattern {
@@ -51,7 +58,7 @@ struct rule {
 	char *id, *canonical;	/* canonical: what makes it this rule and no other; its id is the hash of it unless one was given */
 	bool named;
 	const char *file, *preset;	/* the policy's strings */
-	unsigned line, column;
+	unsigned line, column, end_line, end_column;
 	char *why, *owner, *ticket;
 	const char *word;	/* the key it stands under: "read", "write", "deny", "connect", ... */
 	enum class_id class_id;
@@ -72,14 +79,14 @@ enum param_type { PARAM_PATH, PARAM_TO, PARAM_TYPES };
 struct param {
 	char *name, *value;	/* value NULL: none given, which is an error of its own */
 	enum param_type type;
-	unsigned line, column;
+	unsigned line, column, end_line, end_column;
 	bool used;
 };
 
 struct policy_test {
 	char *question;		/* parameters put in */
 	bool allowed;
-	unsigned line, column;
+	unsigned line, column, end_line, end_column;
 };
 
 struct own_place {
@@ -88,6 +95,8 @@ struct own_place {
 };
 
 struct policy {
+	char *text;		/* the policy's own, for quoting it; text_len bytes */
+	size_t text_len;
 	char *name, *owner, *about;
 	char **files;		/* [0]: the policy's own; then "preset:x" */
 	char **presets;		/* same order; [0] is NULL */
@@ -98,7 +107,7 @@ struct policy {
 	size_t rule_count;
 	uint32_t open;		/* bits 1 << PC_* */
 	uint32_t own_open;	/* those that the policy itself lists */
-	unsigned open_line, open_column;
+	struct place open_at;	/* of the list; line 0: there is none */
 	unsigned class_line[PC_COUNT];	/* of its key in the policy's own text, where its default is to be changed; else that of its name */
 	uint32_t record;
 	bool record_given;	/* else the default, of which one kind is not built yet */
@@ -112,9 +121,20 @@ struct policy {
 };
 
 /* ---- diag.c ---- */
+/*
+ * A text is CODE("kind-of-finding") "what is wrong" HELP "what to do". Text and help begin small and end without a full stop.
+ * The two bytes that hold it together are none of UTF-8's, and so in nothing that an author wrote.
+ */
+#define CODE(slug) slug "\xfe"
+#define HELP "\xff"
+void diag_at(struct diags *d, bool warning, struct place at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void diag_vat(struct diags *d, bool warning, struct place at, const char *fmt, va_list ap);
+/* The other place that the last finding is about: one at most. */
+void diag_note(struct diags *d, struct place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void diag_add(struct diags *d, bool warning, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 void diags_sort(struct diags *d);
+void diags_quote(struct diags *d, const char *file, const char *text, size_t len);	/* of that file, where not done yet */
 /* Room for one more of *items (size bytes each), zeroed and counted; NULL when memory ran out (noted in d). */
 void *vec_push(struct diags *d, void *items, size_t *count, size_t size);
 char *diag_strdup(struct diags *d, const char *s);
@@ -130,8 +150,8 @@ struct reader {
 	const struct policy_source *src;
 	const char *file, *preset;	/* preset: NULL for the policy itself */
 };
-#define READ_ERROR(r, node, ...)   diag_add((r)->d, false, (r)->file, (node)->line, (node)->column, __VA_ARGS__)
-#define READ_WARNING(r, node, ...) diag_add((r)->d, true, (r)->file, (node)->line, (node)->column, __VA_ARGS__)
+#define READ_ERROR(r, node, ...)   diag_at((r)->d, false, PLACE((r)->file, node), __VA_ARGS__)
+#define READ_WARNING(r, node, ...) diag_at((r)->d, true, PLACE((r)->file, node), __VA_ARGS__)
 
 /* What the language has and this version does not enforce: an error, or only a warning where nobody will enforce it. */
 void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -227,6 +247,7 @@ bool ports_parse(const char *text, struct port_range *out);
 addr_num addr_from_bytes(const uint8_t *p, size_t n);
 
 /* ---- ids.c, check.c, own.c, eval.c ---- */
+void policy_quote(const struct policy *p, struct diags *d);	/* read.c: the lines of findings that have none yet */
 void rules_identify(struct policy *p, struct diags *d);	/* canonical forms, ids, order; drops a preset's copy of our own rule */
 void policy_check(struct policy *p, struct diags *d);
 void own_places_add(struct policy *p, const struct policy_source *src, struct diags *d);

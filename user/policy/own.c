@@ -36,6 +36,7 @@ void own_places_add(struct policy *p, const struct policy_source *src, struct di
 		if (path_is_clean(*path, strlen(*path)) && (*path)[1])
 			own_add(p, d, *path, VERBS_PATH);
 		else
-			diag_add(d, false, p->files[0], 0, 0, "a place of Bailiff's own has to be absolute and clean: \"%.200s\"", *path);
+			diag_at(d, false, (struct place){ .file = p->files[0] },
+				CODE("own-place") "a place of Bailiff's own has to be absolute and clean: \"%.200s\"", *path);
 	}
 }

@@ -90,13 +90,13 @@ static int set_member(const char **s, const char **why)
 
 	*why = NULL;
 	if (byte == '\\' && !(n = escape_read(*s, &byte)))
-		*why = "\"\\\" in a set goes before one of * ? [ ] \\ $, or before x and two hex digits";
+		*why = "an escape that means nothing in a set" HELP "\"\\\" goes before one of * ? [ ] \\ $, or before x and two hex digits";
 	else if (byte == '/' || !byte)
-		*why = "a \"[\" without its \"]\" in the same component: write \"\\[\" for the character";
+		*why = "a \"[\" without its \"]\" in the same component" HELP "write \"\\[\" for the character";
 	else if (n == 1 && byte == '[')
-		*why = "a \"[\" inside a set: write \"\\[\" for the character";
+		*why = "a \"[\" inside a set" HELP "write \"\\[\" for the character";
 	else if (n == 1 && byte >= 0x80)
-		*why = "a set holds single bytes and this character is several: write each as \"\\\", x and two hex digits";
+		*why = "a set holds single bytes and this character is several" HELP "write each as \"\\\", x and two hex digits";
 	*s += n;
 	return *why ? -1 : byte;
 }
@@ -109,7 +109,7 @@ static size_t set_check(const char *s, const char **why)
 
 	p += *p == '!' || *p == '^';
 	if (*p == ']') {
-		*why = "an empty set \"[]\": write \"\\]\" for the character";
+		*why = "an empty set \"[]\"" HELP "write \"\\]\" for the character";
 		return 0;
 	}
 	while (*p != ']') {
@@ -121,7 +121,7 @@ static size_t set_check(const char *s, const char **why)
 		if (first < 0 || last < 0)
 			return 0;
 		if (last < first) {
-			*why = "a range in a set runs backwards";
+			*why = "a range in a set runs backwards" HELP "write the smaller byte first";
 			return 0;
 		}
 	}
@@ -138,15 +138,16 @@ static size_t item_check(const char *s, const char **why)
 	case '\\':
 		n = escape_read(s, &byte);
 		if (!n)
-			*why = s[1] ? "\"\\\" goes before one of * ? [ ] \\ $, or before x and two hex digits (not 00, not 2f)" : "a \"\\\" at the end";
+			*why = s[1] ? "an escape that means nothing" HELP "\"\\\" goes before one of * ? [ ] \\ $, or before x and two hex digits (not 00, not 2f)" :
+				      "a \"\\\" at the end" HELP "write \"\\\\\" for the character";
 		return n;
 	case '[':
 		return set_check(s, why);
 	case ']':
-		*why = "a \"]\" without its \"[\": write \"\\]\" for the character";
+		*why = "a \"]\" without its \"[\"" HELP "write \"\\]\" for the character";
 		return 0;
 	case '$':
-		*why = "a parameter stands at the start of a path; write \"\\$\" for the character";
+		*why = "a parameter stands at the start of a path" HELP "write \"\\$\" for the character";
 		return 0;
 	}
 	return 1;
@@ -158,14 +159,14 @@ static const char *component_check(const char *s, size_t len)
 	size_t n;
 
 	if (!len)
-		return "an empty component (\"//\", or a \"/\" at the end): a directory already means itself and all below";
+		return "an empty component (\"//\", or a \"/\" at the end)" HELP "a directory already means itself and all below";
 	if ((len == 1 && *s == '.') || (len == 2 && !memcmp(s, "..", 2)))
-		return "\".\" and \"..\" mean nothing in a policy: write the path that they lead to";
+		return "\".\" and \"..\" mean nothing in a policy" HELP "write the path that they lead to";
 	if (len == 2 && !memcmp(s, "**", 2))
 		return NULL;
 	for (const char *end = s + len; s < end; s += n) {
 		if (s[0] == '*' && s[1] == '*' && s + 1 < end)
-			return "\"**\" is a whole component, as in /a/**/b: write \"*\" inside one";
+			return "\"**\" is a whole component, as in /a/**/b" HELP "write \"*\" inside one";
 		n = item_check(s, &why);
 		if (!n)
 			return why;
@@ -206,11 +207,12 @@ static bool parameter_put(struct reader *r, const struct yaml_node *n, struct bu
 		return param_unknown(r, n, n->text + 1, len);
 	param->used = true;
 	if (param->type != PARAM_PATH) {
-		READ_ERROR(r, n, "$%s is an address, and a path is needed here", param->name);
+		READ_ERROR(r, n, CODE("param-type") "$%s is an address, and a path is needed here" HELP "declare a parameter of type path", param->name);
 		return false;
 	}
 	if (**rest && **rest != '/') {
-		READ_ERROR(r, n, "after $%s comes \"/\" or the end, not \"%.40s\"", param->name, *rest);
+		READ_ERROR(r, n, CODE("bad-path") "after $%s comes \"/\" or the end, not \"%.40s\""
+			   HELP "a parameter is whole components: declare another one", param->name, *rest);
 		return false;
 	}
 	if (!param->value)
@@ -231,8 +233,9 @@ static bool pattern_begin(struct reader *r, const struct yaml_node *n, struct bu
 	} else if (!strcmp(n->text, "**") || !strncmp(n->text, "**/", 3)) {
 		buf_add_char(text, '/');
 	} else if (n->text[0] != '/') {
-		READ_ERROR(r, n, "a path starts with \"/\", \"**\" or a parameter, not \"%.80s\"%s", n->text,
-			   n->text[0] == '~' ? " (declare params: {home: path} and write $home)" : "");
+		READ_ERROR(r, n, CODE("bad-path") "a path starts with \"/\", \"**\" or a parameter, not \"%.80s\""
+			   HELP "%s", n->text,
+			   n->text[0] == '~' ? "declare params: {home: path} and write $home" : "write it from the root: /...");
 		return false;
 	}
 	return true;
@@ -244,19 +247,19 @@ bool pattern_read(struct reader *r, const struct yaml_node *n, struct pattern *o
 	const char *rest, *why;
 
 	if (n->kind != YAML_SCALAR) {
-		READ_ERROR(r, n, "a path is one string");
+		READ_ERROR(r, n, CODE("not-a-text") "a path is one string" HELP "write /a/b; several paths are a list");
 		return false;
 	}
 	if (!pattern_begin(r, n, &text, &rest))
 		return false;
 	why = text_check(rest);
 	if (why) {
-		READ_ERROR(r, n, "%s, in \"%.200s\"", why, n->text);
+		READ_ERROR(r, n, CODE("bad-path") "%s", why);
 		return false;
 	}
 	buf_add_str(&text, rest);
 	if (text.err || text.len > PATH_BYTES) {
-		READ_ERROR(r, n, "a path of more than %d bytes cannot be opened and so not be ruled", PATH_BYTES);
+		READ_ERROR(r, n, CODE("bad-path") "a path of more than %d bytes cannot be opened and so not be ruled" HELP "rule a directory above it", PATH_BYTES);
 		return false;
 	}
 	out->source = n->text[0] == '*' ? diag_strdup(r->d, text.data) : diag_strdup(r->d, n->text);

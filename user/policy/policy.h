@@ -11,12 +11,18 @@
 
 struct policy;
 
-/* One finding about a policy text. */
+/* One finding about a policy text. All strings are the list's. */
 struct diag {
 	bool warning;
-	char *file;		/* the file or "preset:base"; owned by the list */
-	unsigned line, column;	/* from 1; 0: about the whole file */
-	char *text;		/* what is wrong and what to do */
+	char code[32];		/* short and stable, one a kind of finding: for programs */
+	char *file;		/* the file or "preset:base" */
+	unsigned line, column;	/* from 1, in characters; line 0: about the whole file */
+	unsigned end_line, end_column;	/* behind the last character; 0: not known */
+	char *text;		/* what is wrong */
+	char *help;		/* what to do; NULL: text says all */
+	char *quote;		/* the line as a terminal may show it, cut around the words that are meant; NULL: none */
+	unsigned mark, mark_width;	/* those words, in columns of the quote, from 0 */
+	struct diag *note;	/* another place that has to do with it, and what; NULL: none */
 };
 struct diags {
 	struct diag *items;
@@ -25,7 +31,11 @@ struct diags {
 };
 void diags_done(struct diags *d);
 int diags_add(struct diags *to, const struct diags *from);	/* copies; -ENOMEM */
-void diags_print(const struct diags *d, struct buf *out);	/* file:line:column: error: text */
+/* "file:line:column: error: text", the line with the words underlined, "help: ...". With colour for a terminal. */
+void diags_show(const struct diags *d, bool colour, struct buf *out);
+void diags_print(const struct diags *d, struct buf *out);	/* without */
+struct json;
+void diags_json(const struct diags *d, struct json *j, const char *key);	/* an array */
 
 struct policy_param {
 	const char *name, *value;	/* a path must be absolute and clean, or it is an error */

@@ -13,7 +13,7 @@ static bool read_version(struct reader *r, const struct yaml_node *n, void *poli
 	(void)policy;
 	if (n->kind == YAML_SCALAR && !strcmp(n->text, "1"))
 		return true;
-	READ_ERROR(r, n, "this program reads version 1 of the language");
+	READ_ERROR(r, n, CODE("version") "this program reads version 1 of the language" HELP "write \"version: 1\"");
 	return false;
 }
 
@@ -27,7 +27,7 @@ static bool read_name(struct reader *r, const struct yaml_node *n, void *policy)
 		return false;
 	if (n->len <= 64 && strspn(n->text, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n->len)
 		return true;
-	READ_ERROR(r, n, "a policy's name has up to 64 of a-z 0-9 - _ .");
+	READ_ERROR(r, n, CODE("bad-name") "a policy's name has up to 64 of a-z 0-9 - _ ." HELP "write it small, with \"-\" between words");
 	return false;
 }
 
@@ -68,10 +68,8 @@ static bool read_open(struct reader *r, const struct yaml_node *n, void *policy)
 		if (word >= 0 && !r->preset)
 			p->own_open |= 1u << word;
 	}
-	if (!r->preset) {
-		p->open_line = n->line;
-		p->open_column = n->column;
-	}
+	if (!r->preset)
+		p->open_at = PLACE(r->file, n);
 	return good;
 }
 
@@ -88,7 +86,7 @@ static bool read_record(struct reader *r, const struct yaml_node *n, void *polic
 		int kind = read_word(r, n->items[i], "a kind of record", record_words);
 
 		if (kind >= RECORD_KINDS)
-			say_unbuilt(r, n->items[i], "recording \"%s\" is not built yet: remove it", record_words[kind]);
+			say_unbuilt(r, n->items[i], CODE("not-built") "recording \"%s\" is not built yet" HELP "remove it", record_words[kind]);
 		else if (kind >= 0)
 			p->record |= 1u << kind;
 	}
@@ -104,7 +102,7 @@ static bool call_group_read(struct reader *r, const struct yaml_node *n, struct 
 	int group = read_word(r, n, "a group of calls", call_groups);
 
 	if (group > 0)
-		READ_ERROR(r, n, "opening \"%s\" is not built yet: remove it", call_groups[group]);
+		READ_ERROR(r, n, CODE("not-built") "opening \"%s\" is not built yet" HELP "remove it", call_groups[group]);
 	p->io_uring |= group == 0;
 	return group == 0;
 }
@@ -183,9 +181,19 @@ static void note_lines(struct policy *p, const struct yaml_node *tree)
 	}
 }
 
+static void say_yaml(struct reader *r, const struct yaml_error *why)
+{
+	struct place first = { .file = r->file, .line = why->first_line, .column = why->first_column };
+
+	READ_ERROR(r, why, CODE("yaml") "%s%s%s", why->text, why->help[0] ? HELP : "", why->help);
+	if (first.line)
+		diag_note(r->d, first, "it stands here first");
+}
+
 /* One text; file and preset already stand in the policy, so that rules may point at them. */
 static void read_document(struct reader *r, const char *text, size_t len)
 {
+	static const struct yaml_node first = { .line = 1, .column = 1 };
 	struct yaml_error why = {};
 	struct yaml_node *tree;
 	int err = yaml_parse(text, len, &tree, &why);
@@ -193,7 +201,7 @@ static void read_document(struct reader *r, const char *text, size_t len)
 	if (err == -ENOMEM)
 		r->d->err = err;
 	if (err) {
-		diag_add(r->d, false, r->file, why.line, why.column, "%s", why.text);
+		say_yaml(r, &why);
 		return;
 	}
 	if (r->preset)
@@ -203,9 +211,9 @@ static void read_document(struct reader *r, const char *text, size_t len)
 	if (!r->preset)
 		read_fields(r, tree, "a policy", document_fields, ARRAY_SIZE(document_fields), r->p);
 	if (tree->kind == YAML_MAP && !yaml_get(tree, "version"))
-		diag_add(r->d, false, r->file, 1, 1, "the first key is \"version: 1\"");
+		READ_ERROR(r, &first, CODE("missing-key") "the document has no \"version\"" HELP "begin it with \"version: 1\"");
 	if (tree->kind == YAML_MAP && !yaml_get(tree, "policy"))
-		diag_add(r->d, false, r->file, 1, 1, "the policy has no name: add \"policy: name\"");
+		READ_ERROR(r, &first, CODE("missing-key") "the policy has no name" HELP "add \"policy: name\"");
 	yaml_free(tree);
 }
 
@@ -235,7 +243,7 @@ static bool preset_use(struct reader *r, const struct yaml_node *n, int word, co
 
 	for (size_t i = 1; i < p->file_count; i++) {
 		if (!strcmp(p->presets[i], names[word])) {
-			READ_ERROR(r, n, "preset %s is listed twice", names[word]);
+			READ_ERROR(r, n, CODE("twice") "preset %s is listed twice" HELP "remove one", names[word]);
 			return false;
 		}
 	}
@@ -259,7 +267,7 @@ static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy)
 		int word = read_word(r, n->items[i], "a preset", preset_words);
 
 		if (word >= 0 && !policy_preset(preset_words[word]))
-			READ_ERROR(r, n->items[i], "preset %s is not built yet: remove it", preset_words[word]);
+			READ_ERROR(r, n->items[i], CODE("not-built") "preset %s is not built yet" HELP "remove it", preset_words[word]);
 		good &= word >= 0 && policy_preset(preset_words[word]) && preset_use(r, n->items[i], word, preset_words);
 	}
 	return good;
@@ -275,8 +283,13 @@ static void policy_read(struct policy *p, const struct policy_source *src, struc
 	p->digest = calloc(1, 80);
 	if (!p->digest)
 		d->err = -ENOMEM;
-	if (!file_add(p, d, src->file ? src->file : "(policy)", NULL))
+	p->text_len = src->len;
+	p->text = calloc(1, src->len + 1);
+	if (!p->text)
+		d->err = -ENOMEM;
+	if (d->err || !file_add(p, d, src->file ? src->file : "(policy)", NULL))
 		return;
+	memcpy(p->text, src->text, src->len);
 	r.file = p->files[0];
 	own_places_add(p, src, d);
 	read_document(&r, src->text, src->len);
@@ -284,6 +297,15 @@ static void policy_read(struct policy *p, const struct policy_source *src, struc
 		rules_identify(p, d);
 	if (!d->err && !d->errors)
 		policy_check(p, d);
+}
+
+void policy_quote(const struct policy *p, struct diags *d)
+{
+	for (size_t i = 0; i < p->file_count && d->count; i++) {
+		const char *text = i ? policy_preset(p->presets[i]) : p->text;
+
+		diags_quote(d, p->files[i], text, i ? strlen(text) : p->text_len);
+	}
 }
 
 int policy_load(const struct policy_source *src, struct policy **out, struct diags *diags)
@@ -296,6 +318,7 @@ int policy_load(const struct policy_source *src, struct policy **out, struct dia
 	}
 	policy_read(p, src, diags);
 	diags_sort(diags);
+	policy_quote(p, diags);
 	if (diags->err || diags->errors) {
 		policy_free(p);
 		return diags->err ? diags->err : -EINVAL;

@@ -27,7 +27,7 @@ static bool patterns_read(struct reader *r, const struct yaml_node *n, struct pa
 	for (size_t i = 0; i < n->count; i++)
 		good &= pattern_push(r, n->items[i], items, count);
 	if (!n->count)
-		READ_ERROR(r, n, "an empty list of paths rules nothing");
+		READ_ERROR(r, n, CODE("empty-list") "an empty list of paths rules nothing" HELP "list a path, or remove the rule");
 	return good && n->count;
 }
 
@@ -44,7 +44,8 @@ static bool read_except(struct reader *r, const struct yaml_node *n, void *rule)
 
 	if (it->deny)
 		return patterns_read(r, n, &it->excepts, &it->except_count);
-	READ_ERROR(r, n, "\"except\" narrows a deny: an allow lists what it allows");
+	READ_ERROR(r, n, CODE("misplaced") "\"except\" narrows a deny, and this is an allow"
+		   HELP "an allow lists what it allows: deny the rest, or list narrower paths");
 	return false;
 }
 
@@ -63,7 +64,8 @@ static bool read_verbs(struct reader *r, const struct yaml_node *n, void *rule)
 	int word;
 
 	if (!it->deny) {
-		READ_ERROR(r, n, "\"verbs\" belongs to a deny: an allow stands under its verb");
+		READ_ERROR(r, n, CODE("misplaced") "\"verbs\" belongs to a deny, and this is an allow"
+			   HELP "an allow stands under its verb: move the path there");
 		return false;
 	}
 	if (!read_is_list(r, n, "verbs"))
@@ -75,7 +77,7 @@ static bool read_verbs(struct reader *r, const struct yaml_node *n, void *rule)
 		it->verbs |= word < 0 ? 0 : verbs_of_word(word);
 	}
 	if (!n->count)
-		READ_ERROR(r, n, "an empty list of verbs rules nothing");
+		READ_ERROR(r, n, CODE("empty-list") "an empty list of verbs rules nothing" HELP "leave \"verbs\" out for every verb");
 	return good && n->count;
 }
 
@@ -138,7 +140,7 @@ static bool entry_read(struct reader *r, const struct yaml_node *n, const struct
 	else
 		good = read_fields(r, n, what, allow_fields, ARRAY_SIZE(allow_fields), rule);
 	if (good && !rule->path_count)
-		READ_ERROR(r, n, "a rule without \"path\" rules nothing");
+		READ_ERROR(r, n, CODE("missing-key") "a rule without \"path\" rules nothing" HELP "add \"path: /...\"");
 	if (good && rule->path_count)
 		return rule_add(r, rule);
 	rule_free(rule);

@@ -10,7 +10,7 @@ static bool to_add(struct reader *r, const struct yaml_node *n, struct rule *rul
 	char why[200], **place;
 
 	if (n->kind != YAML_SCALAR) {
-		READ_ERROR(r, n, "\"to\" is an address, a CIDR, a group (\"@internet\") or a list of them");
+		READ_ERROR(r, n, CODE("not-a-text") "\"to\" is an address, a CIDR, a group or a list of them" HELP "write to: 10.0.0.0/8 or to: \"@internet\"");
 		return false;
 	}
 	if (text[0] == '$') {
@@ -19,13 +19,13 @@ static bool to_add(struct reader *r, const struct yaml_node *n, struct rule *rul
 			return param_unknown(r, n, text + 1, n->len - 1);
 		param->used = true;
 		if (param->type != PARAM_TO)
-			READ_ERROR(r, n, "$%s is a path, and an address is needed here", param->name);
+			READ_ERROR(r, n, CODE("param-type") "$%s is a path, and an address is needed here" HELP "declare a parameter of type to", param->name);
 		if (param->type != PARAM_TO || !param->value)
 			return false;
 		text = param->value;
 	}
 	if (!to_parse(r->d, text, &rule->ranges, &rule->range_count, why)) {
-		READ_ERROR(r, n, "%s", why);
+		READ_ERROR(r, n, CODE("bad-address") "%s", why);
 		return false;
 	}
 	place = vec_push(r->d, &rule->to, &rule->to_count, sizeof(*place));
@@ -43,7 +43,7 @@ static bool read_to(struct reader *r, const struct yaml_node *n, void *rule)
 	for (size_t i = 0; i < n->count; i++)
 		good &= to_add(r, n->items[i], rule);
 	if (!n->count)
-		READ_ERROR(r, n, "an empty list of addresses rules nothing");
+		READ_ERROR(r, n, CODE("empty-list") "an empty list of addresses rules nothing" HELP "list an address, or remove the rule");
 	return good && n->count;
 }
 
@@ -52,7 +52,7 @@ static bool port_add(struct reader *r, const struct yaml_node *n, struct rule *r
 	struct port_range range, *place;
 
 	if (n->kind != YAML_SCALAR || !ports_parse(n->text, &range)) {
-		READ_ERROR(r, n, "a port is a number from 0 to 65535 or a range like 3000-3999");
+		READ_ERROR(r, n, CODE("bad-port") "this is not a port" HELP "write a number from 0 to 65535 or a range like 3000-3999");
 		return false;
 	}
 	place = vec_push(r->d, &rule->ports, &rule->port_count, sizeof(*place));
@@ -95,7 +95,7 @@ static bool read_ports(struct reader *r, const struct yaml_node *n, void *rule)
 	if (n->kind != YAML_LIST) {
 		good = port_add(r, n, it);
 	} else if (!n->count) {
-		READ_ERROR(r, n, "an empty list of ports rules nothing: leave \"ports\" out for every port");
+		READ_ERROR(r, n, CODE("empty-list") "an empty list of ports rules nothing" HELP "leave \"ports\" out for every port");
 		good = false;
 	}
 	for (size_t i = 0; n->kind == YAML_LIST && i < n->count; i++)
@@ -125,7 +125,7 @@ static bool read_proto(struct reader *r, const struct yaml_node *n, void *rule)
 	for (size_t i = 0; i < n->count; i++)
 		good &= proto_add(r, n->items[i], rule);
 	if (!n->count)
-		READ_ERROR(r, n, "an empty list of protocols rules nothing");
+		READ_ERROR(r, n, CODE("empty-list") "an empty list of protocols rules nothing" HELP "leave \"proto\" out, or write tcp or udp");
 	return good && n->count;
 }
 
@@ -153,7 +153,7 @@ static bool entry_read(struct reader *r, const struct yaml_node *n, struct rule 
 	if (!read_fields(r, n, what, entry_fields, ARRAY_SIZE(entry_fields), rule))
 		return false;
 	if (!rule->to_count)
-		READ_ERROR(r, n, "a network rule without \"to\" rules nothing");
+		READ_ERROR(r, n, CODE("missing-key") "a network rule without \"to\" rules nothing" HELP "add \"to:\" with an address, a CIDR or a group");
 	if (!rule->protos)	/* a deny that left UDP open would be a trap */
 		rule->protos = rule->deny ? PROTO_TCP | PROTO_UDP : PROTO_TCP;
 	return rule->to_count;

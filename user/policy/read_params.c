@@ -27,11 +27,11 @@ bool param_unknown(struct reader *r, const struct yaml_node *n, const char *name
 		words[i] = r->p->params[i].name;
 	meant = word_nearest(asked, words);
 	if (r->preset)
-		READ_ERROR(r, n, "a preset has no parameters: \"%.80s\"", n->text);
+		READ_ERROR(r, n, CODE("unknown-param") "a preset has no parameters: \"%.80s\"", n->text);
 	else if (meant)
-		READ_ERROR(r, n, "$%s is not a parameter: did you mean $%s?", asked, meant);
+		READ_ERROR(r, n, CODE("unknown-param") "$%s is not a parameter" HELP "did you mean $%s?", asked, meant);
 	else
-		READ_ERROR(r, n, "$%s is not a parameter: declare it as params: {%s: path}", asked, asked);
+		READ_ERROR(r, n, CODE("unknown-param") "$%s is not a parameter" HELP "declare it: params: {%s: path}", asked, asked);
 	return false;
 }
 
@@ -56,13 +56,13 @@ static bool value_check(struct reader *r, const struct yaml_node *n, const struc
 	if (param->type == PARAM_PATH) {
 		good = strlen(value) < PATH_BYTES && path_is_clean(value, strlen(value));
 		if (!good)
-			READ_ERROR(r, n, "parameter %s is a path: absolute, without \".\", \"..\", \"//\" or a \"/\" at the end, not \"%.80s\"",
-				   param->name, value);
+			READ_ERROR(r, n, CODE("param-value") "the value of parameter %s is no path: \"%.80s\""
+				   HELP "a path is absolute, without \".\", \"..\", \"//\" or a \"/\" at the end", param->name, value);
 		return good;
 	}
 	good = to_parse(r->d, value, &ranges, &count, why);
 	if (!good)
-		READ_ERROR(r, n, "parameter %s: %s", param->name, why);
+		READ_ERROR(r, n, CODE("param-value") "the value of parameter %s: %s", param->name, why);
 	free(ranges);
 	return good;
 }
@@ -75,7 +75,7 @@ static bool param_read(struct reader *r, const struct yaml_node *key, const stru
 	const char *value;
 
 	if (strspn(key->text, "abcdefghijklmnopqrstuvwxyz0123456789_") != key->len || key->len > 32) {
-		READ_ERROR(r, key, "a parameter's name has up to 32 of a-z 0-9 _");
+		READ_ERROR(r, key, CODE("bad-name") "a parameter's name has up to 32 of a-z 0-9 _" HELP "write it small, with \"_\" between words");
 		return false;
 	}
 	param = vec_push(r->d, &p->params, &p->param_count, sizeof(*param));
@@ -85,11 +85,13 @@ static bool param_read(struct reader *r, const struct yaml_node *key, const stru
 	param->type = type < 0 ? PARAM_PATH : type;
 	param->line = key->line;
 	param->column = key->column;
+	param->end_line = key->end_line;
+	param->end_column = key->end_column;
 	if (!param->name || type < 0)
 		return false;
 	value = value_given(r->src, key->text);
 	if (!value) {
-		READ_ERROR(r, key, "parameter %s has no value: give --param %s=...", key->text, key->text);
+		READ_ERROR(r, key, CODE("param-value") "parameter %s has no value" HELP "give --param %s=...", key->text, key->text);
 		return false;
 	}
 	if (!value_check(r, key, param, value))
@@ -104,7 +106,7 @@ bool read_params(struct reader *r, const struct yaml_node *n, void *policy)
 
 	(void)policy;
 	if (n->kind != YAML_MAP) {
-		READ_ERROR(r, n, "params is a map: {name: path} or {name: to}");
+		READ_ERROR(r, n, CODE("not-a-map") "params is a map" HELP "write {name: path} or {name: to}");
 		return false;
 	}
 	for (size_t i = 0; i < n->count; i++)
@@ -155,14 +157,14 @@ static bool test_read(struct reader *r, const struct yaml_node *n)
 	int answer;
 
 	if (n->kind != YAML_MAP || n->count != 1) {
-		READ_ERROR(r, n, "a test is one question and its answer: {\"read /etc/shadow\": refused}");
+		READ_ERROR(r, n, CODE("bad-test") "a test is one question and its answer" HELP "write {\"read /etc/shadow\": refused}");
 		return false;
 	}
 	answer = read_word(r, n->items[0], "an answer", answers);
 	if (!question_fill(r, n->keys[0], &question) || answer < 0)
 		return false;
 	if (policy_question_parse(question.data ? question.data : "", actions, &count, why)) {
-		READ_ERROR(r, n->keys[0], "%s", why);
+		READ_ERROR(r, n->keys[0], CODE("bad-question") "%s", why);
 		return false;
 	}
 	policy_question_done(actions, count);
@@ -173,6 +175,8 @@ static bool test_read(struct reader *r, const struct yaml_node *n)
 	test->allowed = answer;
 	test->line = n->line;
 	test->column = n->column;
+	test->end_line = n->end_line;
+	test->end_column = n->end_column;
 	return true;
 }
 

@@ -14,6 +14,8 @@ struct rule *rule_new(struct reader *r, const struct yaml_node *at)
 	rule->preset = r->preset;
 	rule->line = at->line;
 	rule->column = at->column;
+	rule->end_line = at->end_line;
+	rule->end_column = at->end_column;
 	return rule;
 }
 
@@ -68,7 +70,7 @@ bool read_rule_id(struct reader *r, const struct yaml_node *n, void *rule)
 	it->named = true;
 	if (n->len <= 64 && strspn(n->text, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n->len && n->text[0] != '-' && n->text[0] != '.')
 		return true;
-	READ_ERROR(r, n, "an id has up to 64 of a-z 0-9 - _ . and starts with a letter or a digit");
+	READ_ERROR(r, n, CODE("bad-name") "an id has up to 64 of a-z 0-9 - _ . and starts with a letter or a digit" HELP "write it small, as in id: reporting-db");
 	return false;
 }
 
@@ -121,6 +123,7 @@ void policy_free(struct policy *p)
 	free(p->params);
 	free(p->tests);
 	free(p->own);
+	free(p->text);
 	free(p->name);
 	free(p->owner);
 	free(p->about);

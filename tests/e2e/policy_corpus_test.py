@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The corpus of policies: tests/policies/good passes `bailiff policy check` (what it may say stands in NAME.expected), tests/policies/bad
+does not, and the whole of what is said about each stands in NAME.expected, byte for byte. A message is read by somebody in a hurry: who
+changes one looks at what changed.
+
+    tests/e2e/policy_corpus_test.py [NAME...]     run, with a diff for each message that is another
+    tests/e2e/policy_corpus_test.py --rewrite     take what is said now as right; look at `git diff` then
+"""
+import difflib
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BINARY = os.path.abspath(os.path.join(os.environ.get("BUILD", os.path.join(HERE, "../../build")), "bailiff"))
+POLICIES = os.path.join(HERE, "../policies")
+PARAMS = ["workspace=/srv/ws", "home=/home/u", "db=10.0.0.1", "relative=ws", "badto=10.0.0.1/8"]
+FAILED = []
+
+
+def check(directory, name, *more):
+    """Whatever was given to it: exit code, stdout, stderr, as bytes."""
+    params = [word for param in PARAMS for word in ("--param", param)]
+    done = subprocess.run([BINARY, "policy", "check", name, *params, *more], cwd=directory, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def say(good, name, why=""):
+    print("ok" if good else "not ok", name + (": " + why if why else ""))
+    if not good:
+        FAILED.append(name)
+
+
+def pinned(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def diff(path, want, got):
+    texts = [text.decode(errors="backslashreplace").splitlines(keepends=True) for text in (want, got)]
+    return "".join(difflib.unified_diff(*texts, path, "what is said"))
+
+
+def message_problem(directory, stem, code, said):
+    """What is wrong with what was said; None if nothing is."""
+    path = os.path.join(directory, stem + ".expected")
+    want = pinned(path)
+    if said != want:
+        print(diff(os.path.relpath(path), want, said))
+        return "another message"
+    if any(byte < 0x20 and byte != 0x0A or byte == 0x7F for byte in said):
+        return "a control character is printed"
+    try:
+        said.decode()
+    except UnicodeDecodeError:
+        return "what is printed is not UTF-8"
+    if code and b": error: " not in said:
+        return "no error is named"
+    return None
+
+
+def json_problem(directory, name, code, said):
+    """The same findings as JSON, in the same order, with a place and a kind."""
+    json_code, out, err = check(directory, name, "--json")
+    document = json.loads(out)
+    lines = [line for line in said.decode().splitlines() if line.startswith(name) or line.startswith("preset:")]
+    firsts = [line for line in lines if ": error: " in line or ": warning: " in line]
+    if json_code != code or err or document["ok"] != (code == 0):
+        return "--json ends otherwise"
+    if len(document["findings"]) != len(firsts):
+        return f"--json has {len(document['findings'])} findings, not {len(firsts)}"
+    for finding, first in zip(document["findings"], firsts):
+        place = f":{finding['line']}:{finding['column']}" if "line" in finding else ""
+        if not first.startswith(f"{finding['file']}{place}: {finding['severity']}: "):
+            return f"--json has another finding than {first!r}"
+        if not finding["code"]:
+            return f"no code for {first!r}"
+    return None
+
+
+def run_one(kind, name, rewrite):
+    directory = os.path.join(POLICIES, kind)
+    stem = name[: -len(".yaml")]
+    code, _, said = check(directory, name)
+    if rewrite:
+        path = os.path.join(directory, stem + ".expected")
+        if said:
+            with open(path, "wb") as file:
+                file.write(said)
+        elif os.path.exists(path):
+            os.unlink(path)
+    problem = f"exit code {code}" if code != (kind == "bad") else message_problem(directory, stem, code, said)
+    say(not problem, f"{kind}/{stem}", problem or json_problem(directory, name, code, said) or "")
+
+
+def every_policy(kind):
+    return sorted(name for name in os.listdir(os.path.join(POLICIES, kind)) if name.endswith(".yaml"))
+
+
+def main():
+    rewrite = "--rewrite" in sys.argv
+    only = [arg for arg in sys.argv[1:] if arg != "--rewrite"]
+    for kind in ("good", "bad"):
+        for name in every_policy(kind):
+            if not only or any(word in name for word in only):
+                run_one(kind, name, rewrite)
+    say(only or len(every_policy("bad")) >= 150, "the corpus has 150 bad policies", str(len(every_policy("bad"))))
+    return 1 if FAILED else 0
+
+
+sys.exit(main())
