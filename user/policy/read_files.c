@@ -185,7 +185,7 @@ SHAPE_RULES(unix, unix_fields);
 
 static const struct field files_fields[] = {
 	FIELD("read", read_files_read, &shape_allow_rules, "What may be opened for reading and, of directories, listed."),
-	FIELD("change", read_files_change, &shape_allow_rules, "What may be opened for writing, truncated, or given other modes, owners, times and attributes."),
+	FIELD("change", read_files_change, &shape_allow_rules, "What may be opened for writing, truncated, or get other modes, owners, times, attributes."),
 	FIELD("create", read_files_create, &shape_allow_rules, "Where a new name may appear: a file, directory, node or link, the target of a rename."),
 	FIELD("remove", read_files_remove, &shape_allow_rules, "What may go: by unlink, rmdir, or as the source of a rename."),
 	FIELD("write", read_files_write, &shape_allow_rules, "change, create and remove in one rule."),

@@ -136,8 +136,8 @@ static const struct shape shape_ports = { .kind = SHAPE_SOME, .of = &shape_port 
 static const struct shape shape_proto_word = { .kind = SHAPE_WORD, .words = proto_words };
 static const struct shape shape_proto = { .kind = SHAPE_SOME, .of = &shape_proto_word };
 static const struct field entry_fields[] = {
-	NEEDED("to", read_to, &shape_to, "An address, a CIDR, a group (@internet @private @loopback @link-local @metadata), a parameter of type to, or a list "
-	  "of these."),
+	NEEDED("to", read_to, &shape_to, "An address, a CIDR, a group (@internet @private @loopback @link-local @metadata), a parameter of type "
+	  "to, or a list of these."),
 	FIELD("ports", read_ports, &shape_ports, "Ports and ranges of ports, as 3000-3999; without it every port."),
 	FIELD("proto", read_proto, &shape_proto, "tcp, udp or both. An allow without it is for tcp, a deny for both."),
 	FIELD("tls", NULL), RULE_FIELDS,

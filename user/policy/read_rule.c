@@ -70,7 +70,8 @@ bool read_rule_id(struct reader *r, const struct yaml_node *n, void *rule)
 	it->named = true;
 	if (n->len <= 64 && strspn(n->text, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n->len && n->text[0] != '-' && n->text[0] != '.')
 		return true;
-	READ_ERROR(r, n, CODE("bad-name") "an id has up to 64 of a-z 0-9 - _ . and starts with a letter or a digit" HELP "write it small, as in id: reporting-db");
+	READ_ERROR(r, n, CODE("bad-name") "an id has up to 64 of a-z 0-9 - _ . and starts with a letter or a digit"
+		   HELP "write it small, as in id: reporting-db");
 	return false;
 }
 
