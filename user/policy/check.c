@@ -11,7 +11,7 @@
 static void classes_check(const struct policy *p, struct diags *d)
 {
 	_buf_ struct buf missing = {};
-	struct place at = p->open_at;
+	struct text_place at = p->open_at;
 	size_t count = 0;
 
 	for (int i = 0; i < PC_COUNT; i++) {

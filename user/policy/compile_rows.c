@@ -23,7 +23,7 @@ bool compile_too_big(struct compiler *c, const struct rule *rule, const char *fm
 	if (!c->err && rule)
 		diag_at(c->d, false, PLACE(rule->file, rule), CODE("too-big") "%s", text);
 	else if (!c->err)
-		diag_at(c->d, false, (struct place){ .file = c->p->files[0] }, CODE("too-big") "%s", text);
+		diag_at(c->d, false, (struct text_place){ .file = c->p->files[0] }, CODE("too-big") "%s", text);
 	policy_quote(c->p, c->d);
 	return compile_fail(c, -E2BIG);
 }

@@ -75,7 +75,7 @@ static void text_split(struct diags *d, struct diag *item, char *all)
 		item->help = diag_strdup(d, help);
 }
 
-static void diag_fill(struct diags *d, struct diag *item, const struct place *at, char *text)
+static void diag_fill(struct diags *d, struct diag *item, const struct text_place *at, char *text)
 {
 	item->file = diag_strdup(d, at->file);
 	item->line = at->line;
@@ -85,7 +85,7 @@ static void diag_fill(struct diags *d, struct diag *item, const struct place *at
 	text_split(d, item, text);
 }
 
-void diag_vat(struct diags *d, bool warning, struct place at, const char *fmt, va_list ap)
+void diag_vat(struct diags *d, bool warning, struct text_place at, const char *fmt, va_list ap)
 {
 	struct diag *item;
 	char text[2048];
@@ -104,7 +104,7 @@ void diag_vat(struct diags *d, bool warning, struct place at, const char *fmt, v
 	diag_fill(d, item, &at, text);
 }
 
-void diag_at(struct diags *d, bool warning, struct place at, const char *fmt, ...)
+void diag_at(struct diags *d, bool warning, struct text_place at, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -115,7 +115,7 @@ void diag_at(struct diags *d, bool warning, struct place at, const char *fmt, ..
 
 void diag_add(struct diags *d, bool warning, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 {
-	struct place at = { .file = file, .line = line, .column = column };
+	struct text_place at = { .file = file, .line = line, .column = column };
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -123,7 +123,7 @@ void diag_add(struct diags *d, bool warning, const char *file, unsigned line, un
 	va_end(ap);
 }
 
-void diag_note(struct diags *d, struct place at, const char *fmt, ...)
+void diag_note(struct diags *d, struct text_place at, const char *fmt, ...)
 {
 	struct diag *last = d->count ? &d->items[d->count - 1] : NULL;
 	char text[512];

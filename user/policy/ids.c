@@ -200,6 +200,6 @@ void rules_identify(struct policy *p, struct diags *d)
 		return;
 	settle_twins(p, d);
 	if (p->rule_count > MAX_RULES - B_COUNT)
-		diag_at(d, false, (struct place){ .file = p->files[0] }, CODE("too-big") "%zu rules: a policy holds at most %u"
+		diag_at(d, false, (struct text_place){ .file = p->files[0] }, CODE("too-big") "%zu rules: a policy holds at most %u"
 			HELP "put paths of one reason into one rule", p->rule_count, MAX_RULES - B_COUNT);
 }

@@ -32,12 +32,12 @@ extern const char *const path_verb_words[VERB_PATH_COUNT];
 #define VERBS_FILES (VERBS_WRITE | 1u << VERB_READ | 1u << VERB_EXECUTE)
 #define VERBS_PATH  (VERBS_FILES | 1u << VERB_UNIX)
 
-struct place {
+struct text_place {
 	const char *file;
 	unsigned line, column, end_line, end_column;
 };
 /* The place of whatever has line, column, end_line and end_column: a node, a rule, a test. */
-#define PLACE(in, x) ((struct place){ (in), (x)->line, (x)->column, (x)->end_line, (x)->end_column })
+#define PLACE(in, x) ((struct text_place){ (in), (x)->line, (x)->column, (x)->end_line, (x)->end_column })
 
 typedef unsigned __int128 addr_num;	/* IPv4: below 2^32 */
 
@@ -107,7 +107,7 @@ struct policy {
 	size_t rule_count;
 	uint32_t open;		/* bits 1 << PC_* */
 	uint32_t own_open;	/* those that the policy itself lists */
-	struct place open_at;	/* of the list; line 0: there is none */
+	struct text_place open_at;	/* of the list; line 0: there is none */
 	unsigned class_line[PC_COUNT];	/* of its key in the policy's own text, where its default is to be changed; else that of its name */
 	uint32_t record;
 	bool record_given;	/* else the default, of which one kind is not built yet */
@@ -127,10 +127,10 @@ struct policy {
  */
 #define CODE(slug) slug "\xfe"
 #define HELP "\xff"
-void diag_at(struct diags *d, bool warning, struct place at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-void diag_vat(struct diags *d, bool warning, struct place at, const char *fmt, va_list ap);
+void diag_at(struct diags *d, bool warning, struct text_place at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void diag_vat(struct diags *d, bool warning, struct text_place at, const char *fmt, va_list ap);
 /* The other place that the last finding is about: one at most. */
-void diag_note(struct diags *d, struct place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void diag_note(struct diags *d, struct text_place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void diag_add(struct diags *d, bool warning, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
 void diags_sort(struct diags *d);

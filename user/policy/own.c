@@ -36,7 +36,7 @@ void own_places_add(struct policy *p, const struct policy_source *src, struct di
 		if (path_is_clean(*path, strlen(*path)) && (*path)[1])
 			own_add(p, d, *path, VERBS_PATH);
 		else
-			diag_at(d, false, (struct place){ .file = p->files[0] },
+			diag_at(d, false, (struct text_place){ .file = p->files[0] },
 				CODE("own-place") "a place of Bailiff's own has to be absolute and clean: \"%.200s\"", *path);
 	}
 }

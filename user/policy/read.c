@@ -183,7 +183,7 @@ static void note_lines(struct policy *p, const struct yaml_node *tree)
 
 static void say_yaml(struct reader *r, const struct yaml_error *why)
 {
-	struct place first = { .file = r->file, .line = why->first_line, .column = why->first_column };
+	struct text_place first = { .file = r->file, .line = why->first_line, .column = why->first_column };
 
 	READ_ERROR(r, why, CODE("yaml") "%s%s%s", why->text, why->help[0] ? HELP : "", why->help);
 	if (first.line)
