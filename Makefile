@@ -81,7 +81,7 @@ SHELL := /bin/bash
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all skeletons tests deps install test demo docs lint asan fuzz help clean
+.PHONY: all skeletons tests deps install test demo docs lint asan fuzz soak help clean
 
 all: $(LIBS) $(BINS) ## build the programs into build/
 
@@ -135,6 +135,12 @@ fuzz: ## fuzz one parser: T=name TIME=seconds (new inputs in build/fuzzing/new)
 	@mkdir -p build/fuzzing/new/$(T)
 	build/fuzzing/fuzz/$(T)_fuzz -max_total_time=$(TIME) -timeout=10 -artifact_prefix=build/fuzzing/ \
 		build/fuzzing/new/$(T) tests/fuzz/corpus/$(T)
+
+soak: TIME = 600
+soak: ## days of a host in little, for TIME=seconds here and in a guest of every kernel
+	@scripts/deps --check build test || scripts/deps build test
+	@$(MAKE) --no-print-directory -j2 all
+	@scripts/soak $(TIME)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile

@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
+#define LEAVE_SECONDS 15		/* an engine that leaves gives its sinks a few seconds */
 #define READY_SECONDS 120	/* attaching is verification of every program: seconds, and many under emulation */
 #define READY_FD 3
 #define LOG_NAME "engine.log"
@@ -153,6 +154,8 @@ static int wait_ready(const struct starter *s, int ready)
 	if (!line[0])
 		last_words(s, line, sizeof(line));
 	line[strcspn(line, "\n")] = '\0';
+	if (!strcmp(line, CONTROL_TAKEN))
+		return -EAGAIN;
 	log_err(0, "the engine did not start: %s", line[0] ? line : "it ended without a word");
 	return -ECHILD;
 }
@@ -193,20 +196,32 @@ static int lock_run_dir(struct starter *s, int *lock)
 	return 0;
 }
 
+/* An engine that is about to leave answers no more, and until it is gone no other can run: -EAGAIN. */
 static int start_or_join(struct starter *s, int *sock)
 {
 	int err = control_connect(s->where->control, sock);
 
 	if (!err)
 		return 0;	/* somebody else was first */
-	err = cli_find_helper("bailiffd", s->program, sizeof(s->program));
-	if (err)
-		return log_err(err, "no engine runs, and bailiffd is not beside this program");
 	err = start(s);
 	if (err)
 		return err;
 	err = control_connect(s->where->control, sock);
 	return err ? log_err(err, "%s", s->where->control) : 0;
+}
+
+static int insist(struct starter *s, int *sock)
+{
+	int64_t until = now_ms() + LEAVE_SECONDS * 1000;
+	int err = cli_find_helper("bailiffd", s->program, sizeof(s->program));
+
+	if (err)
+		return log_err(err, "no engine runs, and bailiffd is not beside this program");
+	while ((err = start_or_join(s, sock)) == -EAGAIN && now_ms() < until)
+		usleep(50000);
+	if (err == -EAGAIN)
+		log_err(0, "an engine holds %s and does not answer; see %s/" LOG_NAME, s->where->run_dir, s->where->run_dir);
+	return err;
 }
 
 int starter_run(const struct where *w, int *sock)
@@ -216,7 +231,7 @@ int starter_run(const struct where *w, int *sock)
 	int err = lock_run_dir(&s, &lock);
 
 	if (!err)
-		err = start_or_join(&s, sock);
+		err = insist(&s, sock);
 	base_close_p(&s.run_dir);
 	return err;
 }

@@ -49,8 +49,11 @@ static void take_over(struct adoption *a, struct session *s, struct kernel_sandb
 	revive_policies(e, s, row->generation);
 	s->cgroup_id = row->cgroup_id;
 	s->deadline_ns = row->deadline_ns;
-	if (row->state == SANDBOX_ENDING)
+	if (row->state == SANDBOX_ENDING) {
 		s->state = SESSION_ENDING;
+		if (!s->end_reason[0])
+			snprintf(s->end_reason, sizeof(s->end_reason), SESSION_EMPTY);
+	}
 	registry_bind(e->sessions, s, row->id);
 	row->id = 0;
 }

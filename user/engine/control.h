@@ -46,6 +46,7 @@
  * cannot start, and closes it. Its stderr is run_dir/engine.log.
  */
 #define CONTROL_READY "ready\n"
+#define CONTROL_TAKEN "another engine runs on this host"
 #define SETTINGS_ENV "BAILIFF_SETTINGS"
 
 struct control_message {

@@ -88,7 +88,71 @@ static void let_go(struct engine *e, struct session *s)
 	s->while_fd = -1;
 }
 
-/* Nothing of it lives: the last records, the last counts, then its traces go, the file for a successor last. */
+/* What a successor needs to end it again, should we be killed before its last line is on the disk. It may then be told twice, never not at all. */
+struct engine_trace {
+	struct engine_trace *next;
+	uint64_t kernel_id, line;	/* line: its end is told by an earlier one; 0: not known yet */
+	char id[ULID_CHARS + 1];
+};
+
+static void trace_drop(struct engine *e, const char *id, uint64_t kernel_id)
+{
+	int err = kernel_sandbox_free(e->kernel, kernel_id);
+
+	if (err)
+		log_err(err, "sandbox %s: its row in the kernel stays", id);
+	(void)session_forget(e->state_dir, id);
+}
+
+static void trace_keep(struct engine *e, const struct session *s)
+{
+	struct engine_trace *t = calloc(1, sizeof(*t)), **last = &e->traces;
+
+	if (!t) {
+		trace_drop(e, s->id, s->kernel_id);
+		return;
+	}
+	t->kernel_id = s->kernel_id;
+	memcpy(t->id, s->id, sizeof(t->id));
+	while (*last)
+		last = &(*last)->next;
+	*last = t;
+}
+
+void end_release(struct engine *e)
+{
+	uint64_t durable = journal_durable_seq(e->spine.journal);
+
+	if (!spine_blocked(&e->spine)) {
+		for (struct engine_trace *t = e->traces; t; t = t->next)
+			t->line = t->line ? t->line : e->spine.next_line;
+	}
+	while (e->traces && e->traces->line && e->traces->line <= durable) {
+		struct engine_trace *t = e->traces;
+
+		e->traces = t->next;
+		trace_drop(e, t->id, t->kernel_id);
+		free(t);
+	}
+}
+
+void end_settle(struct engine *e)
+{
+	if (e->traces && !journal_flush(e->spine.journal))
+		end_release(e);
+}
+
+void end_forget(struct engine *e)
+{
+	while (e->traces) {
+		struct engine_trace *t = e->traces;
+
+		e->traces = t->next;
+		free(t);
+	}
+}
+
+/* Nothing of it lives: the last records, the last counts, then its traces go; what a successor needs goes when they are on the disk. */
 static void finish(struct engine *e, struct session *s)
 {
 	int err;
@@ -97,13 +161,10 @@ static void finish(struct engine *e, struct session *s)
 	account_session(e, s);
 	let_go(e, s);
 	tell_end(e, s);
-	err = kernel_sandbox_free(e->kernel, s->kernel_id);
-	if (err)
-		log_err(err, "sandbox %s: its row in the kernel stays", s->id);
+	trace_keep(e, s);
 	err = cgroup_remove(e->cgroups, s->id, 0);
 	if (err)
 		log_err(err, "sandbox %s: its cgroup stays", s->id);
-	(void)session_forget(e->state_dir, s->id);
 	registry_bind(e->sessions, s, 0);
 	s->ended_ms = clock_wall_ms();
 	e->busy_ms = clock_mono_ms();

@@ -75,19 +75,20 @@ static void detach(struct engine *e)
 	if (!e->attached || registry_living(e->sessions))
 		return;
 	account_drain_all(e);
+	end_settle(e);
 	err = kernel_detach(e->kernel);
 	e->attached = err != 0;
 	if (err)
 		log_warn(err, "the kernel's programs cannot be detached; they stay and cost other processes little");
 }
 
-/* Nothing to govern for long enough: take the programs off the host, and go if nobody wants an engine that waits. */
+/* Nothing to govern for long enough: take the programs off the host, and go if nobody wants an engine that waits and the record is delivered. */
 static void rest(struct engine *e, uint64_t now)
 {
 	if (registry_living(e->sessions) || now - e->busy_ms < e->settings->linger_seconds * 1000)
 		return;
 	detach(e);
-	if (e->on_demand)
+	if (e->on_demand && !sinks_busy(e))
 		engine_stop(e);
 }
 
@@ -112,6 +113,7 @@ static void on_tick(void *ctx)
 		account_heartbeat(e);
 	spine_tick(&e->spine);
 	server_tick(e->server, now);
+	end_release(e);
 	kernel_tidy(e->kernel);
 	rest(e, now);
 }
@@ -388,6 +390,9 @@ void engine_close(struct engine *e)
 	e->server = NULL;
 	if (e->leave && e->kernel && e->spine.journal)
 		tell_stop(e);
+	if (e->kernel && e->spine.journal)
+		end_settle(e);
+	end_forget(e);		/* what is not on the disk now, a successor tells */
 	sinks_close(e);		/* behind the last notice, which they are to deliver */
 	spine_close(&e->spine);
 	kernel_close(e->kernel);

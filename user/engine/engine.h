@@ -59,6 +59,7 @@ struct engine {
 	int state_dir;
 	struct server *server;
 	struct engine_waiter *waiters;
+	struct engine_trace *traces;	/* end.c: of sandboxes whose end is not on the disk yet */
 	struct sinks *sinks;
 	struct buf floor;		/* the seccomp floor, once built */
 	struct compiled_cache compiled;
@@ -126,9 +127,13 @@ int flow_while(struct engine *e, struct session *s, int fd);	/* the sandbox ends
 void flow_tick(struct engine *e);
 
 /* ---- end.c ---- */
+#define SESSION_EMPTY "its last process left"
 void end_begin(struct engine *e, struct session *s, const char *reason);	/* at once in the kernel; the rest by and by */
 void end_empty(struct engine *e, struct session *s, const char *reason);	/* the same where nothing is left in its cgroup */
 void end_resume(struct engine *e, struct session *s);	/* one that an earlier engine began to end */
+void end_release(struct engine *e);	/* of ended ones, what was kept until their last line is on the disk */
+void end_settle(struct engine *e);	/* the same for all of them, waiting for the disk */
+void end_forget(struct engine *e);
 bool end_go_on(struct engine *e, struct session *s);	/* true when it is over */
 int end_wait(struct engine *e, struct session *s, uint64_t conn);	/* answers when it is over */
 
@@ -160,6 +165,7 @@ void ops_actor(const struct server_request *q, char out[64]);
 
 /* ---- sinks.c ---- */
 int sinks_open(struct engine *e, char why[ENGINE_WHY]);
+bool sinks_busy(struct engine *e);	/* one that is well has something left to deliver */
 void sinks_close(struct engine *e);
 void sinks_reply(struct engine *e, struct buf *reply);
 

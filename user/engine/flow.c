@@ -6,6 +6,8 @@
 #include "engine/clock.h"
 #include "engine/engine.h"
 
+#define UNUSED "its creator left before the first command"
+
 void flow_save(struct engine *e, struct session *s)
 {
 	int err = session_save(e->state_dir, s, e->boot_id);
@@ -44,7 +46,7 @@ void flow_check(struct engine *e, struct session *s)
 		return;
 	empty = !cgroup_populated(e->cgroups, s->id, 0);
 	if (empty && !s->held)
-		end_empty(e, s, "its last process left");
+		end_empty(e, s, SESSION_EMPTY);
 	else if (commands_check(e, s, empty))
 		flow_save(e, s);
 }
@@ -95,7 +97,7 @@ void flow_conn_gone(struct engine *e, uint64_t conn)
 	for (struct session *s = registry_first(e->sessions), *next; s; s = next) {
 		next = s->next;
 		if (s->creator == conn && s->state == SESSION_LIVE && !s->started && !s->held)
-			end_begin(e, s, "its creator left before the first command");
+			end_begin(e, s, UNUSED);
 	}
 }
 
@@ -137,6 +139,8 @@ void flow_adopted(struct engine *e, struct session *s)
 	}
 	if (s->state == SESSION_ENDING)
 		end_resume(e, s);
+	else if (!s->started && !s->held)
+		end_begin(e, s, UNUSED);	/* its connection ended with the engine before this one */
 	else
 		flow_check(e, s);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a policy's text to what a sandbox keeps of it: parsed for names, compiled for the kernel, text and parameters for a successor. */
+#include <malloc.h>
 #include <time.h>
 #include "base/kv.h"
 #include "engine/engine.h"
@@ -87,6 +88,7 @@ static int compile(const struct session_generation *g, const struct generation_a
 		err = diags_add(&fresh.diags, diags);
 	if (!err)
 		*out = compiled_keep(ask->cache, &fresh);
+	malloc_trim(0);		/* compiling takes many times what its result takes, and may not come again for days */
 	return err;
 }
 

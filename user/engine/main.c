@@ -222,7 +222,7 @@ static int become_engine(const struct options *o, const struct settings *s)
 	int err = daemon_lock(s->run_dir, &lock);
 
 	if (err == -EWOULDBLOCK)
-		return fail(o, EXIT_TAKEN, "another engine runs on this host");
+		return fail(o, EXIT_TAKEN, CONTROL_TAKEN);
 	if (!err && o->on_demand && !o->foreground)
 		err = daemon_detach(s->run_dir);
 	if (err) {

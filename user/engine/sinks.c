@@ -178,6 +178,20 @@ static void deliver_rest(struct sinks *k)
 	}
 }
 
+bool sinks_busy(struct engine *e)
+{
+	struct sinks *k = e->sinks;
+
+	for (size_t i = 0; k && i < k->count; i++) {
+		struct sink_status now;
+
+		sink_status(k->items[i], &now);
+		if (now.lag && now.state != SINK_TROUBLED)
+			return true;
+	}
+	return false;
+}
+
 void sinks_close(struct engine *e)
 {
 	struct sinks *k = e->sinks;

@@ -36,6 +36,16 @@ static int backlog_add(struct spine *s, const struct buf *line, size_t limit)
 	return s->backlog.err;
 }
 
+static int line_append(struct spine *s, const void *line, size_t n)
+{
+	uint64_t seq;
+	int err = journal_append(s->journal, line, n, &seq);
+
+	if (!err)
+		s->next_line = seq + 1;
+	return err;
+}
+
 /* What waited goes first, in order. */
 static void backlog_flush(struct spine *s)
 {
@@ -44,7 +54,7 @@ static void backlog_flush(struct spine *s)
 		uint32_t n;
 
 		memcpy(&n, at, sizeof(n));
-		if (journal_append(s->journal, at + sizeof(n), n, NULL) == -ENOBUFS)
+		if (line_append(s, at + sizeof(n), n) == -ENOBUFS)
 			return;
 		s->backlog_at += sizeof(n) + n;
 	}
@@ -63,7 +73,7 @@ bool spine_blocked(struct spine *s)
 /* The line in s->line, to the journal or behind what waits. */
 static int line_out(struct spine *s, size_t limit)
 {
-	int err = spine_blocked(s) ? -ENOBUFS : journal_append(s->journal, s->line.data, s->line.len, NULL);
+	int err = spine_blocked(s) ? -ENOBUFS : line_append(s, s->line.data, s->line.len);
 
 	if (err == -ENOBUFS)
 		err = backlog_add(s, &s->line, limit);

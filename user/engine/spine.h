@@ -18,6 +18,7 @@ struct spine {
 	struct journal *journal;
 	struct seqtrack *seq;
 	struct buf line;
+	uint64_t next_line;		/* behind the last line that the journal took from us; 0: none yet */
 	struct buf backlog;		/* u32 length and line, in order */
 	size_t backlog_at;		/* what lies before is in the journal */
 	uint64_t dropped, bad;		/* records since the last notice about them */
