@@ -158,8 +158,8 @@ class Engine:
             entry = {"op": op, "pairs": [[k, v.decode("utf-8", "replace")] for k, v in pairs], "fds": len(fds)}
             if op == "start":
                 entry["seen"] = look_at(int(first["pid"]), fds[0]) if fds else None
+            c = self.conf()  # before a test can see the entry and change it
             self.log(**entry)
-            c = self.conf()
             if op in c["leave_at"]:
                 os._exit(0)
             if op in c["hang_up_at"]:
