@@ -30,19 +30,9 @@ void policy_rule_print(struct buf *out, const struct policy_rule_info *rule)
 	}
 }
 
-static const char *action_verb(const struct policy_action *a)
+static void answer_print(struct buf *out, const struct policy_action *a, const struct policy_explanation *e)
 {
-	static const char *const words[VERB_COUNT] = { "read", "change", "create", "remove", "execute", "unix", "connect", "send", "listen", "call" };
-
-	return words[a->verb];
-}
-
-static void answer_print(struct buf *out, const char *question, const struct policy_action *a, const struct policy_explanation *e)
-{
-	const char *object = strchr(question, ' ');
-
-	buf_add_str(out, action_verb(a));
-	buf_add_terminal(out, object, strlen(object));
+	policy_action_print(a, out);
 	buf_addf(out, ": %s by ", e->verdict.allowed ? "allowed" : "refused");
 	if (e->has_rule)
 		policy_rule_print(out, &e->rule);
@@ -76,7 +66,7 @@ static void answer_json(struct json *j, const char *question, const struct polic
 {
 	json_begin_object(j, NULL);
 	json_str(j, "question", question);
-	json_str(j, "verb", action_verb(a));
+	json_str(j, "verb", policy_verb_word(a->verb));
 	json_str(j, "verdict", e->verdict.allowed ? "allowed" : "refused");
 	if (e->has_rule)
 		policy_rule_json(j, "rule", &e->rule);
@@ -104,7 +94,7 @@ static int question_answer(const struct policy *p, const char *question, bool as
 		if (as_json)
 			answer_json(j, question, &actions[i], &e);
 		else
-			answer_print(out, question, &actions[i], &e);
+			answer_print(out, &actions[i], &e);
 	}
 	policy_question_done(actions, count);
 	return CLI_OK;

@@ -4,15 +4,37 @@
 #include <stdio.h>
 #include "policy/model.h"
 
-static const char *const verb_words[VERB_CALL + 1] = {
+static const char *const verb_words[PV_COUNT] = {
 	[VERB_READ] = "read", [VERB_CHANGE] = "change", [VERB_CREATE] = "create", [VERB_REMOVE] = "remove",
 	[VERB_EXECUTE] = "execute", [VERB_UNIX] = "unix", [VERB_CONNECT] = "connect", [VERB_SEND] = "send", [VERB_LISTEN] = "listen",
+	[PV_CALL] = "call", [PV_USE] = "use", [PV_STAT] = "stat", [PV_SET_ID] = "set-id", [PV_KEEP] = "keep",
+	[PV_CAPABILITY] = "capability", [PV_VARIABLE] = "variable", [PV_FAMILY] = "family", [PV_LIMIT] = "limit",
 };
 
-/* "10.0.0.1:443", "[::1]:53", each with "/udp" or "/tcp" behind it if need be. */
+const char *policy_verb_word(unsigned verb)
+{
+	return verb < PV_COUNT ? verb_words[verb] : "";
+}
+
+/* A name where an address could stand: of a host, or the sandbox's own. */
+static bool peer_name_take(const char *host, struct policy_action *out)
+{
+	char name[256], why[200];
+
+	if (strlen(host) >= sizeof(name) || host[0] == '*')
+		return false;
+	if (!strcmp(host, "@same-sandbox"))
+		strcpy(name, host);
+	else if (!domain_parse(host, name, why))
+		return false;
+	out->name = strdup(name);
+	return out->name;
+}
+
+/* "10.0.0.1:443", "api.example.com:443", "[::1]:53", each with "/udp" or "/tcp" behind it if need be. */
 static bool endpoint_parse(const char *text, struct policy_action *out)
 {
-	char copy[INET6_ADDRSTRLEN + 16], *host = copy, *colon, *slash;
+	char copy[300], *host = copy, *colon, *slash;
 	struct port_range port;
 	bool v6 = text[0] == '[';
 
@@ -36,7 +58,7 @@ static bool endpoint_parse(const char *text, struct policy_action *out)
 	}
 	memset(out->addr, 0, 10);
 	memset(out->addr + 10, 0xff, 2);
-	return inet_pton(v6 ? AF_INET6 : AF_INET, host, v6 ? out->addr : out->addr + 12) == 1;
+	return inet_pton(v6 ? AF_INET6 : AF_INET, host, v6 ? out->addr : out->addr + 12) == 1 || (!v6 && peer_name_take(host, out));
 }
 
 static int path_take(const char *text, struct policy_action *out, char why[200])
@@ -56,47 +78,139 @@ static int path_take(const char *text, struct policy_action *out, char why[200])
 	return 0;
 }
 
-static int verb_find(const char *text, size_t len)
+/* The word at *text, moved behind it and one space; its length, 0 if nothing follows it. */
+static size_t word_take(const char **text, const char **word)
 {
-	for (int v = 0; v < VERB_CALL; v++) {
-		if (strlen(verb_words[v]) == len && !memcmp(verb_words[v], text, len))
+	size_t len = strcspn(*text, " ");
+
+	*word = *text;
+	if (!(*text)[len] || !(*text)[len + 1])
+		return 0;
+	*text += len + 1;
+	return len;
+}
+
+static int verb_find(const char *word, size_t len)
+{
+	for (int v = 0; v < PV_COUNT; v++) {
+		if (strlen(verb_words[v]) == len && !memcmp(verb_words[v], word, len) && v != PV_LIMIT)
 			return v;
 	}
 	return -1;
 }
 
+static int say(char why[200], const char *text, const char *asked)
+{
+	snprintf(why, 200, "%.130s, not \"%.50s\"", text, asked);
+	return -EINVAL;
+}
+
+static int name_take(const char *text, const char *const *words, struct policy_action *out, char why[200])
+{
+	const char *meant = words ? word_nearest(text, words) : NULL;
+	bool known = !words || text[strcspn(text, " ")] == '\0';
+
+	for (size_t i = 0; words && known && words[i] && strcmp(words[i], text); i++)
+		known = words[i + 1];
+	if (!known || strchr(text, ' ')) {
+		snprintf(why, 200, "\"%.60s\" is not something to ask about%s%s%s", text, meant ? ": did you mean \"" : "", meant ? meant : "",
+			 meant ? "\"?" : "");
+		return -EINVAL;
+	}
+	out->name = strdup(text);
+	if (out->name)
+		return 0;
+	snprintf(why, 200, "out of memory");
+	return -ENOMEM;
+}
+
+/* What the verb is about. */
+static int object_take(const char *text, struct policy_action *a, char why[200])
+{
+	if (a->verb < VERB_PATH_COUNT || (a->verb >= PV_USE && a->verb <= PV_KEEP))
+		return path_take(text, a, why);
+	if (a->verb >= PV_CALL)
+		return name_take(text, a->verb == PV_CAPABILITY ? capability_words : a->verb == PV_FAMILY ? family_words : NULL, a, why);
+	if (endpoint_parse(text, a))
+		return 0;
+	return say(why, "an address to ask about is like 10.0.0.1:443, api.example.com:443, [2001:db8::1]:443 or 10.0.0.1:53/udp", text);
+}
+
+/* "memory 3G" */
+static int limit_take(const char *word, size_t len, const char *text, struct policy_action *a, char why[200])
+{
+	for (size_t i = 0; limit_words[i]; i++) {
+		if (strlen(limit_words[i]) != len || memcmp(limit_words[i], word, len))
+			continue;
+		a->verb = PV_LIMIT;
+		if (amount_parse(limit_words[i], text, &a->amount, why))
+			return name_take(limit_words[i], NULL, a, why);
+		snprintf(why, 200, "\"%.60s\" is no amount of %s", text, limit_words[i]);
+		return -EINVAL;
+	}
+	return -ENOENT;
+}
+
+/* "by /usr/bin/git " and "after LABEL " in front, each once. */
+static int circumstances_take(const char **text, struct policy_action *a, char why[200])
+{
+	const char *word, *rest = *text, **place;
+
+	for (;; *text = rest) {
+		bool by = !strncmp(rest, "by ", 3);
+		size_t len;
+
+		if (!by && strncmp(rest, "after ", 6))
+			return 0;
+		rest += by ? 3 : 6;
+		place = by ? &a->by : &a->after;
+		len = word_take(&rest, &word);
+		if (!len || *place || (by && !path_is_clean(word, len)))
+			return say(why, "what stands in front of a question is \"by /path/of/program\" or \"after LABEL\"", *text);
+		*place = strndup(word, len);
+		if (!*place)
+			return say(why, "out of memory", "");
+	}
+}
+
+static int question_take(const char *text, struct policy_action *a, char why[200])
+{
+	const char *word, *whole = text;
+	size_t len;
+	int verb, err = circumstances_take(&text, a, why);
+
+	if (err)
+		return err;
+	len = word_take(&text, &word);
+	verb = len ? verb_find(word, len) : -1;
+	a->verb = verb < 0 ? PV_LIMIT : (unsigned)verb;
+	if (verb == VERB_SEND)
+		a->proto = IPPROTO_UDP;
+	err = verb < 0 ? limit_take(word, len, text, a, why) : object_take(text, a, why);
+	if (err != -ENOENT)
+		return err;
+	return say(why, "a question is like \"read /path\", \"connect 10.0.0.1:443\", \"use /dev/null\", \"call mount\" or \"memory 2G\" (docs/policy.md)", whole);
+}
+
 int policy_action_parse(const char *text, struct policy_action *out, char why[200])
 {
 	struct policy_action a = { .proto = IPPROTO_TCP };
-	size_t len = strcspn(text, " ");
-	int verb = verb_find(text, len), err;
+	int err = question_take(text, &a, why);
 
-	if (verb < 0 || !text[len]) {
-		snprintf(why, 200, "a question is \"read /path\" (or change create remove write execute unix) or \"connect 10.0.0.1:443\" (or send "
-			 "listen), not \"%.60s\"", text);
-		return -EINVAL;
-	}
-	text += len + 1;
-	a.verb = verb;
-	if (verb == VERB_SEND)
-		a.proto = IPPROTO_UDP;
-	if (verb < VERB_PATH_COUNT) {
-		err = path_take(text, &a, why);
-		if (err)
-			return err;
-	} else if (!endpoint_parse(text, &a)) {
-		snprintf(why, 200, "an address to ask about is like 10.0.0.1:443, [2001:db8::1]:443 or 10.0.0.1:53/udp (domain names are not built yet), "
-			 "not \"%.60s\"", text);
-		return -EINVAL;
-	}
-	*out = a;
-	return 0;
+	if (err)
+		policy_action_done(&a);
+	else
+		*out = a;
+	return err;
 }
 
 void policy_action_done(struct policy_action *a)
 {
 	free((void *)a->path);
-	a->path = NULL;
+	free((void *)a->name);
+	free((void *)a->by);
+	free((void *)a->after);
+	a->path = a->name = a->by = a->after = NULL;
 }
 
 void policy_question_done(struct policy_action *a, size_t count)
@@ -105,13 +219,26 @@ void policy_question_done(struct policy_action *a, size_t count)
 		policy_action_done(&a[i]);
 }
 
+/* Where "write " stands, behind the circumstances; NULL: nowhere. */
+static const char *write_find(const char *text)
+{
+	const char *word;
+
+	while (!strncmp(text, "by ", 3) || !strncmp(text, "after ", 6)) {
+		if (!word_take(&text, &word) || !word_take(&text, &word))
+			return NULL;
+	}
+	return strncmp(text, "write ", 6) ? NULL : text;
+}
+
 int policy_question_parse(const char *text, struct policy_action out[POLICY_QUESTION_MAX], size_t *count, char why[200])
 {
 	static const char *const parts[POLICY_QUESTION_MAX] = { "change", "create", "remove" };
+	const char *write = write_find(text);
 	size_t n = 0;
 	int err;
 
-	if (strncmp(text, "write ", 6)) {
+	if (!write) {
 		err = policy_action_parse(text, out, why);
 		if (!err)
 			*count = 1;
@@ -120,7 +247,7 @@ int policy_question_parse(const char *text, struct policy_action out[POLICY_QUES
 	for (; n < POLICY_QUESTION_MAX; n++) {
 		_buf_ struct buf one = {};
 
-		buf_addf(&one, "%s %s", parts[n], text + 6);
+		buf_addf(&one, "%.*s%s %s", (int)(write - text), text, parts[n], write + 6);
 		err = one.err ? one.err : policy_action_parse(one.data, &out[n], why);
 		if (err) {
 			policy_question_done(out, n);

@@ -149,10 +149,6 @@ static bool group_parse(struct diags *d, const char *text, struct addr_range **r
 {
 	const char *meant;
 
-	if (!strcmp(text, "@same-sandbox")) {
-		snprintf(why, 200, "the group @same-sandbox is not built yet" HELP "remove it");
-		return false;
-	}
 	for (size_t i = 0; group_words[i]; i++) {
 		if (!strcmp(group_words[i], text))
 			return group_add(d, text, ranges, count);
@@ -170,34 +166,78 @@ static void explain_text(const char *text, char why[200])
 {
 	const char *colon = strchr(text, ':');
 	bool numeric = text[strspn(text, "0123456789./")] == '\0';
+	char group[64];
 
-	if (text[0] == '[')
+	snprintf(group, sizeof(group), "@%.60s", text);
+
+	if (strstr(text, "://"))
+		snprintf(why, 200, "\"%.60s\" is a URL" HELP "write the host alone, and its port under \"ports\"", text);
+	else if (text[0] == '[')
 		snprintf(why, 200, "\"%.60s\" is not an address" HELP "an IPv6 address stands without brackets here, and its port under \"ports\"", text);
 	else if (colon && !strchr(colon + 1, ':'))
 		snprintf(why, 200, "\"%.60s\" is an address and a port" HELP "the port goes under \"ports\"", text);
 	else if (numeric || colon || !text[0])
 		snprintf(why, 200, "\"%.60s\" is not an address" HELP "write 10.0.0.1, 10.0.0.0/8, 2001:db8::1 or 2001:db8::/32", text);
-	else
-		snprintf(why, 200, "\"%.60s\": rules by domain name are not built yet" HELP "write an address, a CIDR or a group", text);
+	else if (word_nearest(group, group_words) && !strchr(text, '.'))
+		snprintf(why, 200, "\"%.60s\" is not an address" HELP "a group has an @ in front: did you mean \"%s\"?", text, word_nearest(group, group_words));
 }
 
-bool to_parse(struct diags *d, const char *text, struct addr_range **ranges, size_t *count, char why[200])
+/* Neither group nor address: a domain, or the reason why not. */
+static enum to_kind name_parse(struct diags *d, const char *text, char why[200])
+{
+	_free_ char *domain = calloc(1, strlen(text) + 1);
+
+	if (!domain) {
+		d->err = -ENOMEM;
+		return TO_WRONG;
+	}
+	if (!why[0])
+		explain_text(text, why);
+	return !why[0] && domain_parse(text, domain, why) ? TO_DOMAIN : TO_WRONG;
+}
+
+enum to_kind to_parse(struct diags *d, const char *text, struct addr_range **ranges, size_t *count, char why[200])
 {
 	struct addr_range range;
 
 	why[0] = '\0';
+	if (!strcmp(text, "@same-sandbox"))
+		return TO_SAME_SANDBOX;
 	if (text[0] == '@')
-		return group_parse(d, text, ranges, count, why);
-	if (!cidr_parse(text, &range, why)) {
-		if (!why[0])
-			explain_text(text, why);
-		return false;
-	}
+		return group_parse(d, text, ranges, count, why) ? TO_RANGES : TO_WRONG;
+	if (!cidr_parse(text, &range, why))
+		return name_parse(d, text, why);
 	if (range.v6 && range.first >> 32 == 0xffff && range.last >> 32 == 0xffff) {
 		snprintf(why, 200, "\"%.60s\" is IPv4 written as IPv6" HELP "write it as IPv4", text);
-		return false;
+		return TO_WRONG;
 	}
-	return range_push(d, range, ranges, count);
+	return range_push(d, range, ranges, count) ? TO_RANGES : TO_WRONG;
+}
+
+bool ranges_cover(const struct addr_range *ranges, size_t count, const struct addr_range *range)
+{
+	addr_num at = range->first;
+
+	for (size_t i = 0; i < count; i++) {
+		if (ranges[i].v6 != range->v6 || ranges[i].first > at || ranges[i].last < at)
+			continue;
+		if (ranges[i].last >= range->last)
+			return true;
+		at = ranges[i].last + 1;
+		i = (size_t)-1;	/* from the start: they stand in no order */
+	}
+	return false;
+}
+
+bool ranges_cover_internet(const struct addr_range *ranges, size_t count)
+{
+	struct addr_range range;
+	bool v6, good = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(internet) && good; i++)
+		good = address_parse(internet[i].first, &range.v6, &range.first) && address_parse(internet[i].last, &v6, &range.last) &&
+		       ranges_cover(ranges, count, &range);
+	return good;
 }
 
 bool ports_parse(const char *text, struct port_range *out)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The effective policy: canonical, as a policy text of its own with presets united and parameters put in, whose rules come in the
- * order of their ids (what is digested; loading it gives the same rules and verdicts); and for people, with where each rule stands.
+ * The effective policy as a policy text of its own, with presets united and parameters put in, whose rules come in the order of their ids:
+ * what is digested. Loading it gives the same rules and verdicts, and the same text again.
  */
 #include <stdio.h>
 #include "policy/model.h"
-
-/* ---- canonical ---- */
 
 static uint32_t utf8_take(const char **s)
 {
@@ -128,18 +126,85 @@ static void note_add(struct buf *out, const char *name, const char *text)
 	quoted_add(out, text);
 }
 
-static void rule_add_canonical(struct buf *out, const struct policy *p, const struct rule *rule)
+static void names_add(struct buf *out, const struct rule *rule, const char *name)
 {
-	buf_add_str(out, "    - {id: ");
-	quoted_add(out, rule->id);
+	_free_ const char **texts = calloc(rule->name_count + rule->node_count + 1, sizeof(*texts));
+	size_t n = 0;
+
+	if (!texts) {
+		out->err = -ENOMEM;
+		return;
+	}
+	for (size_t i = 0; i < rule->name_count; i++)
+		texts[n++] = rule->names[i];
+	for (size_t i = 0; i < rule->node_count; i++)
+		texts[n++] = rule->nodes[i].text;
+	texts_add(out, name, texts, n);
+}
+
+static void label_add(struct buf *out, const struct rule *rule)
+{
+	patterns_add(out, "on_read", rule->nodes, rule->node_count);
+	buf_add_str(out, ", then: {");
+	for (size_t i = 0; i < rule->then_count; i++) {
+		const struct label_then *then = &rule->thens[i];
+
+		buf_addf(out, "%s%s: {only: [", i ? ", " : "", class_table[then->class].word);
+		for (size_t k = 0; k < then->only_count; k++) {
+			buf_add_str(out, k ? ", " : "");
+			quoted_add(out, then->only[k]);
+		}
+		buf_add_str(out, "]}");
+	}
+	buf_add_char(out, '}');
+}
+
+static void narrowing_add(struct buf *out, const struct rule *rule)
+{
+	patterns_add(out, "by", rule->by, rule->by_count);
+	if (rule->until_s) {
+		buf_add_str(out, ", until: ");
+		until_print(out, rule->until_s);
+	}
+	if (rule->effect)
+		buf_addf(out, ", effect: %s", rule->effect == EFFECT_READ ? "read" : "write");
+	if (rule->record_required)
+		buf_add_str(out, ", record: required");
+	if (rule->tls_off)
+		buf_add_str(out, ", tls: off");
+}
+
+static void matter_add(struct buf *out, const struct policy *p, const struct rule *rule, const struct rule_key *key)
+{
 	patterns_add(out, "path", rule->paths, rule->path_count);
 	patterns_add(out, "except", rule->excepts, rule->except_count);
-	if (rule->class_id == CLASS_NETWORK) {
+	if (rule->class == PC_NETWORK) {
 		ranges_add(out, p, rule);
 		ports_add(out, rule);
-	} else {
+	} else if (rule->class == PC_FILES) {
 		verbs_add(out, rule);
+	} else if (rule->class == PC_LIMITS) {
+		buf_add_str(out, ", most: ");
+		amount_print(out, rule->word, rule->most);
+	} else if (rule->class == PC_LABELS) {
+		label_add(out, rule);
+	} else if (key->names) {
+		names_add(out, rule, key->names);
 	}
+}
+
+/* The keys of maps are the names of what there is one of; the rest are lists. */
+static void rule_add_canonical(struct buf *out, const struct policy *p, const struct rule *rule, const struct rule_key *key)
+{
+	if (rule->class == PC_LIMITS)
+		buf_addf(out, "  %s: {id: ", rule->word);
+	else if (rule->class == PC_LABELS)
+		buf_addf(out, "  %s: {id: ", rule->names[0]);
+	else
+		buf_add_str(out, "    - {id: ");
+	quoted_add(out, rule->id);
+	matter_add(out, p, rule, key);
+	narrowing_add(out, rule);
 	if (rule->accepted)
 		buf_add_str(out, ", i_accept: host-control");
 	note_add(out, "why", rule->why);
@@ -148,47 +213,64 @@ static void rule_add_canonical(struct buf *out, const struct policy *p, const st
 	buf_add_str(out, "}\n");
 }
 
-/* The keys that hold rules, in the language's order. */
-static const struct {
-	enum class_id class_id;
-	const char *class_word, *word;
-} keys[] = {
-	{ CLASS_FILES, "files", "read" }, { CLASS_FILES, "files", "change" }, { CLASS_FILES, "files", "create" },
-	{ CLASS_FILES, "files", "remove" }, { CLASS_FILES, "files", "write" }, { CLASS_FILES, "files", "execute" },
-	{ CLASS_FILES, "files", "deny" },
-	{ CLASS_NETWORK, "network", "connect" }, { CLASS_NETWORK, "network", "listen" }, { CLASS_NETWORK, "network", "deny" },
-	{ CLASS_SOCKETS, "sockets", "unix" },
+const struct rule_key rule_keys[] = {
+	{ PC_FILES, "read", NULL }, { PC_FILES, "change", NULL }, { PC_FILES, "create", NULL }, { PC_FILES, "remove", NULL },
+	{ PC_FILES, "write", NULL }, { PC_FILES, "execute", NULL }, { PC_FILES, "deny", NULL },
+	{ PC_NETWORK, "connect", NULL }, { PC_NETWORK, "listen", NULL }, { PC_NETWORK, "deny", NULL },
+	{ PC_SOCKETS, "unix", NULL }, { PC_SOCKETS, "families", "family" },
+	{ PC_DEVICES, "use", "device" },
+	{ PC_CALLS, "allow", "group" }, { PC_CALLS, "refuse", "call" },
+	{ PC_PRIVILEGES, "capabilities", "capability" }, { PC_PRIVILEGES, "set_id", "path" },
+	{ PC_LIMITS, "memory", NULL }, { PC_LIMITS, "cpus", NULL }, { PC_LIMITS, "processes", NULL }, { PC_LIMITS, "io", NULL },
+	{ PC_LIMITS, "egress", NULL }, { PC_LIMITS, "duration", NULL },
+	{ PC_SESSION, "environment", "variable" }, { PC_SESSION, "keep", "path" },
+	{ PC_LABELS, "on_read", NULL },
+	{ PC_COUNT, NULL, NULL },
 };
 
-static void rules_add_canonical(const struct policy *p, struct buf *out)
+static bool key_has(const struct rule_key *key, const struct rule *rule)
 {
-	const char *open_class = NULL;
+	return rule->class == key->class && !strcmp(rule->word, key->word);
+}
 
-	for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
-		bool open_key = false;
+static void key_add(struct buf *out, const struct policy *p, const struct rule_key *key, bool *class_open)
+{
+	bool listed = key->class == PC_DEVICES || key->class == PC_LIMITS || key->class == PC_LABELS, key_open = listed;
 
-		for (size_t i = 0; i < p->rule_count; i++) {
-			const struct rule *rule = p->rules[i];
-
-			if (rule->class_id != keys[k].class_id || strcmp(rule->word, keys[k].word))
-				continue;
-			if (open_class != keys[k].class_word)
-				buf_addf(out, "%s:\n", keys[k].class_word);
-			open_class = keys[k].class_word;
-			if (!open_key)
-				buf_addf(out, "  %s:\n", keys[k].word);
-			open_key = true;
-			rule_add_canonical(out, p, rule);
-		}
+	for (size_t i = 0; i < p->rule_count; i++) {
+		if (!key_has(key, p->rules[i]))
+			continue;
+		if (!*class_open)
+			buf_addf(out, "%s:\n", class_table[key->class].word);
+		*class_open = true;
+		if (!key_open)
+			buf_addf(out, "  %s:\n", key->word);
+		key_open = true;
+		rule_add_canonical(out, p, p->rules[i], key);
 	}
 }
 
-static void list_words(struct buf *out, const char *name, uint32_t bits, const char *const *words, size_t count)
+static void classes_add(struct buf *out, const struct policy *p)
+{
+	const struct rule_key *key = rule_keys;
+
+	for (unsigned c = 0; c < PC_COUNT; c++) {
+		bool open = (c == PC_FILES && p->metadata_strict) || (c == PC_SESSION && p->workspace);
+
+		if (open)
+			buf_addf(out, "%s:\n  %s: %s\n", class_table[c].word, c == PC_FILES ? "metadata" : "workspace",
+				 c == PC_FILES ? "strict" : workspace_words[p->workspace]);
+		for (; key->word && key->class == c; key++)
+			key_add(out, p, key, &open);
+	}
+}
+
+void words_print(struct buf *out, const char *name, uint32_t bits, const char *const *words)
 {
 	const char *comma = "";
 
 	buf_addf(out, "%s: [", name);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; words[i]; i++) {
 		if (!(bits & 1u << i))
 			continue;
 		buf_addf(out, "%s%s", comma, words[i]);
@@ -197,14 +279,25 @@ static void list_words(struct buf *out, const char *name, uint32_t bits, const c
 	buf_add_str(out, "]\n");
 }
 
-static const char *const record_words[RECORD_KINDS] = {
-	[RECORD_EXEC] = "exec", [RECORD_EXIT] = "exit", [RECORD_CONNECT] = "connect", [RECORD_LISTEN] = "listen", [RECORD_OPEN] = "open",
-	[RECORD_WRITE] = "write",
-};
+static void refusals_add(struct buf *out, const struct policy *p)
+{
+	if (p->refusal_count)
+		buf_add_str(out, "on_refusal:\n");
+	for (size_t i = 0; i < p->refusal_count; i++) {
+		const struct refusal *refusal = &p->refusals[i];
+
+		buf_add_str(out, "  - {match: ");
+		quoted_add(out, refusal->match);
+		buf_addf(out, ", do: %s", refusal_do_words[refusal->action]);
+		if (refusal->alert >= 0)
+			buf_addf(out, ", alert: %s", alert_words[refusal->alert]);
+		buf_add_str(out, "}\n");
+	}
+}
 
 int policy_canonical(const struct policy *p, struct buf *out)
 {
-	const char *classes[PC_COUNT];
+	const char *classes[PC_COUNT + 1] = {};
 
 	for (int i = 0; i < PC_COUNT; i++)
 		classes[i] = class_table[i].word;
@@ -214,98 +307,9 @@ int policy_canonical(const struct policy *p, struct buf *out)
 		quoted_add(out, p->owner);
 		buf_add_char(out, '\n');
 	}
-	list_words(out, "open", p->open, classes, PC_COUNT);
-	rules_add_canonical(p, out);
-	if (p->io_uring)
-		buf_add_str(out, "calls:\n  allow: [\"@io_uring\"]\n");
-	list_words(out, "record", p->record, record_words, RECORD_KINDS);
-	return out->err;
-}
-
-/* ---- for people ---- */
-
-static void show_what(struct buf *out, const struct rule *rule)
-{
-	for (size_t i = 0; i < rule->path_count; i++) {
-		buf_add_str(out, i ? " " : "");
-		buf_add_terminal(out, rule->paths[i].text, strlen(rule->paths[i].text));
-	}
-	for (size_t i = 0; i < rule->except_count; i++) {
-		buf_add_str(out, i ? " " : " except ");
-		buf_add_terminal(out, rule->excepts[i].text, strlen(rule->excepts[i].text));
-	}
-	for (size_t i = 0; i < rule->to_count; i++) {
-		buf_add_str(out, i ? " " : "");
-		buf_add_terminal(out, rule->to[i], strlen(rule->to[i]));
-	}
-	for (size_t i = 0; i < rule->port_count; i++) {
-		buf_addf(out, "%s%u", i ? "," : " port ", rule->ports[i].first);
-		if (rule->ports[i].last != rule->ports[i].first)
-			buf_addf(out, "-%u", rule->ports[i].last);
-	}
-	if (rule->class_id == CLASS_NETWORK)
-		buf_add_str(out, rule->protos == PROTO_TCP ? " tcp" : rule->protos == PROTO_UDP ? " udp" : " tcp udp");
-}
-
-static void show_verbs(struct buf *out, const struct rule *rule)
-{
-	size_t start = out->len;
-
-	if (!rule->deny || rule->class_id == CLASS_NETWORK || rule->verbs == VERBS_FILES) {
-		buf_addf(out, "  %-15s ", rule->word);
-		return;
-	}
-	buf_add_str(out, "  deny");
-	for (int v = 0; v < VERB_PATH_COUNT; v++) {
-		if (rule->verbs & 1u << v && !(rule->verbs == VERBS_WRITE && v != VERB_CHANGE))
-			buf_addf(out, " %s", rule->verbs == VERBS_WRITE ? "write" : path_verb_words[v]);
-	}
-	do
-		buf_add_char(out, ' ');
-	while (!out->err && out->len < start + 18);
-}
-
-static void show_rule(struct buf *out, const struct rule *rule)
-{
-	show_verbs(out, rule);
-	show_what(out, rule);
-	buf_addf(out, "\n  %15s   %s, ", "", rule->id);
-	buf_add_terminal(out, rule->file, strlen(rule->file));
-	buf_addf(out, ":%u", rule->line);
-	if (rule->why) {
-		buf_add_str(out, ": ");
-		buf_add_terminal(out, rule->why, strlen(rule->why));
-	}
-	buf_add_char(out, '\n');
-}
-
-int policy_show(const struct policy *p, struct buf *out)
-{
-	const char *open_class = NULL;
-
-	buf_addf(out, "policy %s", p->name);
-	if (p->owner) {
-		buf_add_str(out, ", owner ");
-		buf_add_terminal(out, p->owner, strlen(p->owner));
-	}
-	buf_add_str(out, "\nopen: ");
-	policy_open_classes(p, out);
-	buf_addf(out, "%s\n", p->open ? "" : "nothing");
-	if (p->io_uring)
-		buf_add_str(out, "calls: @io_uring\n");
-	list_words(out, "record", p->record, record_words, RECORD_KINDS);
-	for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
-		for (size_t i = 0; i < p->rule_count; i++) {
-			if (p->rules[i]->class_id != keys[k].class_id || strcmp(p->rules[i]->word, keys[k].word))
-				continue;
-			if (open_class != keys[k].class_word)
-				buf_addf(out, "\n%s\n", keys[k].class_word);
-			open_class = keys[k].class_word;
-			show_rule(out, p->rules[i]);
-		}
-	}
-	buf_add_str(out, "\nalways refused (guard.self)\n");
-	for (size_t i = 0; i < p->own_count; i++)
-		buf_addf(out, "  %-15s %s\n", p->own[i].verbs == VERBS_WRITE ? "write" : "everything", p->own[i].path);
+	words_print(out, "open", p->open, classes);
+	classes_add(out, p);
+	words_print(out, "record", p->record, record_words);
+	refusals_add(out, p);
 	return out->err;
 }

@@ -8,39 +8,53 @@
 
 /* ---- classes ---- */
 
-static void classes_check(const struct policy *p, struct diags *d)
+/* Classes that a policy neither rules nor leaves open, and that nobody enforces. */
+static void missing_check(const struct policy *p, bool only_check, struct diags *d)
 {
 	_buf_ struct buf missing = {};
 	struct text_place at = p->open_at;
 	size_t count = 0;
 
 	for (int i = 0; i < PC_COUNT; i++) {
-		if (class_table[i].built || p->open & 1u << i)
-			continue;
-		buf_addf(&missing, "%s%s", count++ ? ", " : "", class_table[i].word);
+		if (!class_table[i].built && !((p->open | p->named) & 1u << i))
+			buf_addf(&missing, "%s%s", count++ ? ", " : "", class_table[i].word);
 	}
 	at.file = p->files[0];
 	if (count == 1)
-		diag_at(d, false, at, CODE("class-not-enforced") "class %s is not enforced yet, and the policy does not say so"
+		diag_at(d, only_check, at, CODE("class-not-enforced") "class %s is not enforced yet, and the policy does not say so"
 			HELP "add it to open: [%s]", missing.data, missing.data);
 	else if (count)
-		diag_at(d, false, at, CODE("class-not-enforced") "classes %s are not enforced yet, and the policy does not say so"
+		diag_at(d, only_check, at, CODE("class-not-enforced") "classes %s are not enforced yet, and the policy does not say so"
 			HELP "add them to open: [%s]", missing.data, missing.data);
+}
+
+/* A class that the policy itself rules has to be in its own `open:`, not only in a preset's: its author then knows. */
+static void classes_check(const struct policy *p, bool only_check, struct diags *d)
+{
+	missing_check(p, only_check, d);
+	for (int i = 0; i < PC_COUNT; i++) {
+		const char *word = class_table[i].word;
+		struct text_place at = { p->files[0], p->class_line[i], 1, p->class_line[i], 1 + (unsigned)strlen(word) };
+
+		if (class_table[i].built || !(p->named & 1u << i))
+			continue;
+		if (p->own_open & 1u << i)
+			diag_at(d, true, at, CODE("class-not-enforced") "class %s is not enforced yet: its rules hold nothing"
+				HELP "open: lists it, so the policy runs without them", word);
+		else
+			diag_at(d, only_check, at, CODE("class-not-enforced") "class %s is not enforced yet"
+				HELP "remove its rules, or list it in this policy's open: to run without them", word);
+	}
 }
 
 static void open_check(const struct policy *p, struct diags *d)
 {
-	static const enum policy_class classes[CLASS_COUNT] = {
-		[CLASS_FILES] = PC_FILES, [CLASS_NETWORK] = PC_NETWORK, [CLASS_SOCKETS] = PC_SOCKETS,
-	};
-
 	for (size_t i = 0; i < p->rule_count; i++) {
 		const struct rule *rule = p->rules[i];
-		enum policy_class class = classes[rule->class_id];
 
-		if (!rule->preset && !rule->deny && p->own_open & 1u << class)
+		if (!rule->preset && !rule->deny && class_table[rule->class].built && p->own_open & 1u << rule->class)
 			diag_at(d, false, PLACE(rule->file, rule), CODE("open-and-allow") "an allow in a class that open: lists changes nothing"
-				HELP "remove it, or %s from open:", class_table[class].word);
+				HELP "remove it, or %s from open:", class_table[rule->class].word);
 	}
 }
 
@@ -90,12 +104,18 @@ static int deny_order(const void *a, const void *b)
 	return strcmp(((const struct deny_path *)a)->literal, ((const struct deny_path *)b)->literal);
 }
 
+/* For everybody and for ever: what another deny refuses may yet be allowed. */
+static bool is_lasting_deny(const struct rule *rule)
+{
+	return rule->deny && !rule->by_count && !rule->until_s;
+}
+
 static void denies_collect(const struct policy *p, struct denies *all, struct diags *d)
 {
 	for (size_t i = 0; i < p->rule_count; i++) {
 		const struct rule *rule = p->rules[i];
 
-		for (size_t k = 0; rule->deny && !rule->except_count && k < rule->path_count; k++)
+		for (size_t k = 0; is_lasting_deny(rule) && !rule->except_count && k < rule->path_count; k++)
 			deny_add(all, d, rule->paths[k].text, rule, rule->verbs);
 	}
 	for (size_t i = 0; i < p->own_count; i++)
@@ -187,7 +207,7 @@ static void dead_paths_check(const struct policy *p, struct diags *d)
 
 	denies_collect(p, &all, d);
 	for (size_t i = 0; i < p->rule_count && !d->err; i++) {
-		if (!p->rules[i]->deny && p->rules[i]->class_id != CLASS_NETWORK && !p->rules[i]->preset)
+		if (!p->rules[i]->deny && p->rules[i]->path_count && !p->rules[i]->preset)
 			dead_path_check(p->rules[i], &all, d);
 	}
 }
@@ -214,7 +234,7 @@ static const struct rule *range_dead(const struct policy *p, const struct rule *
 	for (size_t i = 0; i < p->rule_count; i++) {
 		const struct rule *deny = p->rules[i];
 
-		for (size_t k = 0; deny->deny && k < deny->range_count; k++) {
+		for (size_t k = 0; is_lasting_deny(deny) && k < deny->range_count; k++) {
 			const struct addr_range *r = &deny->ranges[k];
 
 			if (r->v6 == range->v6 && r->first <= range->first && r->last >= range->last &&
@@ -229,7 +249,7 @@ static void dead_addresses_check(const struct policy *p, struct diags *d)
 {
 	for (size_t i = 0; i < p->rule_count; i++) {
 		const struct rule *rule = p->rules[i], *by = NULL;
-		bool dead = !rule->deny && rule->class_id == CLASS_NETWORK && !rule->preset;
+		bool dead = !rule->deny && rule->range_count && !rule->domain_count && !rule->same_sandbox && !rule->preset;
 
 		for (size_t k = 0; dead && k < rule->range_count; k++) {
 			by = range_dead(p, rule, &rule->ranges[k]);
@@ -276,14 +296,14 @@ static void spelling_check(const struct rule *rule, struct diags *d)
 	}
 }
 
-void policy_check(struct policy *p, struct diags *d)
+void policy_check(struct policy *p, bool only_check, struct diags *d)
 {
-	classes_check(p, d);
+	classes_check(p, only_check, d);
 	open_check(p, d);
 	dead_paths_check(p, d);
 	dead_addresses_check(p, d);
 	for (size_t i = 0; i < p->rule_count; i++) {
-		if (p->rules[i]->class_id == CLASS_SOCKETS && !p->rules[i]->accepted)
+		if (p->rules[i]->class == PC_SOCKETS && !p->rules[i]->accepted)
 			deputies_check(p->rules[i], d);
 		if (!p->rules[i]->preset)
 			spelling_check(p->rules[i], d);

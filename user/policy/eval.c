@@ -156,34 +156,77 @@ static bool address_matches(const struct rule *rule, bool v6, addr_num addr)
 	return false;
 }
 
-static bool network_matches(const struct rule *rule, const struct policy_action *a)
+static bool domain_matches(const struct rule *rule, const char *name)
+{
+	for (size_t i = 0; i < rule->domain_count; i++) {
+		if (domain_covers(rule->domains[i], name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A name in the address's place stands for whatever global address it has: rules by name answer, and those by address that hold for
+ * all of @internet.
+ */
+static bool peer_name_matches(const struct rule *rule, const char *name)
+{
+	if (!strcmp(name, "@same-sandbox"))
+		return rule->same_sandbox;
+	return domain_matches(rule, name) || ranges_cover_internet(rule->ranges, rule->range_count);
+}
+
+static bool peer_matches(const struct rule *rule, const struct policy_action *a)
 {
 	addr_num addr = addr_from_bytes(a->addr, 16);
 	bool v6 = addr >> 32 != 0xffff;
 
+	if (a->name)
+		return peer_name_matches(rule, a->name);
 	if (!v6)
 		addr &= 0xffffffffu;
 	/* To connect to "any address" is to connect to this host. */
 	if (a->verb != VERB_LISTEN && !addr)
 		addr = v6 ? 1 : 0x7f000001;
-	return rule->protos & (a->proto == 17 ? PROTO_UDP : PROTO_TCP) && port_matches(rule, a->port) && address_matches(rule, v6, addr);
+	return address_matches(rule, v6, addr);
+}
+
+static bool network_matches(const struct rule *rule, const struct policy_action *a)
+{
+	return rule->protos & (a->proto == 17 ? PROTO_UDP : PROTO_TCP) && port_matches(rule, a->port) && peer_matches(rule, a);
+}
+
+/* A rule for some programs is nobody else's, and a question that names no program is about another. */
+static bool program_matches(const struct rule *rule, const struct policy_action *a)
+{
+	for (size_t i = 0; i < rule->by_count && a->by; i++) {
+		if (path_matches(rule->by[i].text, a->by, strlen(a->by)))
+			return true;
+	}
+	return !rule->by_count;
 }
 
 static bool rule_matches(const struct rule *rule, const struct policy_action *a)
 {
-	if (!(rule->verbs & 1u << a->verb))
+	unsigned verb = a->verb == PV_STAT ? VERB_READ : a->verb;
+
+	if (!(rule->verbs & 1u << verb) || !program_matches(rule, a))
 		return false;
-	if (a->verb >= VERB_PATH_COUNT)
+	if (verb >= PV_CALL)
+		return named_matches(rule, a);
+	if (verb >= VERB_PATH_COUNT)
 		return network_matches(rule, a);
 	return any_matches(rule->paths, rule->path_count, a) && !any_matches(rule->excepts, rule->except_count, a);
 }
 
 static bool is_own(const struct policy *p, const struct policy_action *a)
 {
-	for (size_t i = 0; i < p->own_count; i++) {
+	unsigned verb = a->verb == PV_STAT ? VERB_READ : a->verb;
+
+	for (size_t i = 0; i < p->own_count && verb < VERB_PATH_COUNT; i++) {
 		size_t n = strlen(p->own[i].path);
 
-		if (p->own[i].verbs & 1u << a->verb && a->path_len >= n && !memcmp(p->own[i].path, a->path, n) &&
+		if (p->own[i].verbs & 1u << verb && a->path_len >= n && !memcmp(p->own[i].path, a->path, n) &&
 		    (a->path_len == n || a->path[n] == '/'))
 			return true;
 	}
@@ -201,30 +244,69 @@ static bool find(const struct policy *p, const struct policy_action *a, bool den
 	return false;
 }
 
-static bool is_open(const struct policy *p, enum verb verb)
+enum policy_class verb_class(unsigned verb)
 {
-	enum policy_class class = verb >= VERB_PATH_COUNT ? PC_NETWORK : verb == VERB_UNIX ? PC_SOCKETS : PC_FILES;
+	static const enum policy_class classes[] = {
+		[VERB_CONNECT] = PC_NETWORK, [VERB_SEND] = PC_NETWORK, [VERB_LISTEN] = PC_NETWORK, [VERB_UNIX] = PC_SOCKETS, [PV_FAMILY] = PC_SOCKETS,
+		[PV_CALL] = PC_CALLS, [PV_USE] = PC_DEVICES, [PV_SET_ID] = PC_PRIVILEGES, [PV_CAPABILITY] = PC_PRIVILEGES,
+		[PV_KEEP] = PC_SESSION, [PV_VARIABLE] = PC_SESSION, [PV_LIMIT] = PC_LIMITS, [PV_STAT] = PC_FILES,
+	};
 
-	return p->open & 1u << class;
+	return classes[verb];	/* the rest: PC_FILES */
+}
+
+static uint32_t default_of(unsigned verb)
+{
+	switch (verb_class(verb)) {
+	case PC_FILES:
+		return RULE_BUILTIN(FILES_DEFAULT);
+	case PC_NETWORK:
+		return RULE_BUILTIN(NETWORK_DEFAULT);
+	case PC_SOCKETS:
+		return verb == VERB_UNIX ? RULE_BUILTIN(UNIX_DEFAULT) : RULE_BUILTIN(SOCKET_FAMILY);
+	default:
+		return RULE_DEFAULT + verb_class(verb);
+	}
+}
+
+static bool question_is_whole(const struct policy_action *a)
+{
+	bool path = a->verb < VERB_PATH_COUNT || (a->verb >= PV_USE && a->verb <= PV_KEEP);
+	bool name = a->verb == PV_CALL || a->verb > PV_KEEP;
+
+	return a->verb < PV_COUNT && (!path || path_is_clean(a->path, a->path_len)) && (!name || a->name) &&
+	       (!a->by || path_is_clean(a->by, strlen(a->by)));
+}
+
+static void judge(const struct policy *p, const struct policy_action *a, struct policy_verdict *out)
+{
+	enum policy_class class = verb_class(a->verb);
+	bool open = p->open & 1u << class;
+	uint32_t rule;
+
+	if ((open && !class_table[class].built) || (a->verb == PV_STAT && !p->metadata_strict))
+		*out = (struct policy_verdict){ true, RULE_NONE };	/* nobody enforces it: saying more would be a lie */
+	else if (find(p, a, true, &rule))
+		*out = (struct policy_verdict){ false, rule };
+	else if (is_own(p, a))
+		*out = (struct policy_verdict){ false, RULE_BUILTIN(SELF) };
+	else if (find(p, a, false, &rule))
+		*out = (struct policy_verdict){ true, rule };
+	else if (open || (a->verb >= PV_CALL && !is_guarded(a)))
+		*out = (struct policy_verdict){ true, RULE_NONE };
+	else
+		*out = (struct policy_verdict){ false, default_of(a->verb) };
 }
 
 int policy_eval(const struct policy *p, const struct policy_action *a, struct policy_verdict *out)
 {
-	uint32_t rule;
+	uint32_t label;
 
-	if (a->verb >= VERB_CALL || (a->verb < VERB_PATH_COUNT && !path_is_clean(a->path, a->path_len)))
+	if (!question_is_whole(a) || (a->after && !policy_has_label(p, a->after)))
 		return -EINVAL;
-	if (find(p, a, true, &rule))
-		*out = (struct policy_verdict){ false, rule };
-	else if (a->verb < VERB_PATH_COUNT && is_own(p, a))
-		*out = (struct policy_verdict){ false, RULE_BUILTIN(SELF) };
-	else if (find(p, a, false, &rule))
-		*out = (struct policy_verdict){ true, rule };
-	else if (is_open(p, a->verb))
-		*out = (struct policy_verdict){ true, RULE_NONE };
-	else if (a->verb >= VERB_PATH_COUNT)
-		*out = (struct policy_verdict){ false, RULE_BUILTIN(NETWORK_DEFAULT) };
-	else
-		*out = (struct policy_verdict){ false, a->verb == VERB_UNIX ? RULE_BUILTIN(UNIX_DEFAULT) : RULE_BUILTIN(FILES_DEFAULT) };
+	judge(p, a, out);
+	label = out->allowed && a->after && !(p->open & 1u << PC_LABELS) ? label_refuses(p, a, out->rule) : RULE_NONE;
+	if (label != RULE_NONE)
+		*out = (struct policy_verdict){ false, label };
 	return 0;
 }

@@ -23,23 +23,26 @@ static bool path_hit(const struct rule *rule, const struct policy_action *a)
 	return false;
 }
 
-static bool network_hit(const struct policy *p, uint32_t number, const struct policy_action *a)
+static bool alone_allows(const struct policy *p, uint32_t number, const struct policy_action *a)
 {
 	struct rule *const only = p->rules[number];
-	struct policy alone = { .rules = (struct rule **)&only, .rule_count = 1 };
+	struct policy alone = { .rules = (struct rule **)&only, .rule_count = 1, .metadata_strict = p->metadata_strict };
+	struct policy_action plain = *a;
 	struct policy_verdict v;
 
-	return !policy_eval(&alone, a, &v) && v.allowed;
+	plain.after = NULL;
+	return !policy_eval(&alone, &plain, &v) && v.allowed && v.rule == 0;
 }
 
 /* How near an allow is: 0 not at all. *missing: what keeps it from allowing. */
-static unsigned path_nearness(const struct rule *rule, const struct policy_action *a, const char **missing)
+static unsigned path_nearness(const struct policy *p, uint32_t number, const struct policy_action *a, const char **missing)
 {
+	const struct rule *rule = p->rules[number];
 	bool verb = rule->verbs & 1u << a->verb;
 	size_t most = 0;
 
 	if (path_hit(rule, a)) {
-		*missing = verb ? "nothing" : "verb";
+		*missing = !verb ? "verb" : rule->by_count && !alone_allows(p, number, a) ? "program" : "nothing";
 		return verb ? 3000 : 2000;
 	}
 	*missing = "path";
@@ -57,18 +60,38 @@ static unsigned network_nearness(const struct policy *p, uint32_t number, const 
 	struct policy_action other = *a;
 
 	*missing = "nothing";
-	if (network_hit(p, number, a))
+	if (alone_allows(p, number, a))
 		return 3000;
 	if (!(rule->verbs & 1u << a->verb))
 		return 0;
 	*missing = "protocol";
 	other.proto = a->proto == 17 ? 6 : 17;
-	if (network_hit(p, number, &other))
+	if (alone_allows(p, number, &other))
 		return 2000;
 	*missing = "port";
 	other = *a;
 	other.port = rule->port_count ? rule->ports[0].first : a->port;
-	return network_hit(p, number, &other) ? 1000 : 0;
+	return alone_allows(p, number, &other) ? 1000 : 0;
+}
+
+/* Judged by name: near is what lists something of the kind at all, nearer what has a deny in front of it. */
+static unsigned named_nearness(const struct policy *p, uint32_t number, const struct policy_action *a, const char **missing)
+{
+	bool hit = alone_allows(p, number, a);
+
+	*missing = hit ? "nothing" : "name";
+	return hit ? 3000 : 1;
+}
+
+static unsigned nearness(const struct policy *p, uint32_t number, const struct policy_action *a, const char **missing)
+{
+	const struct rule *rule = p->rules[number];
+
+	if (rule->deny || rule->class != verb_class(a->verb) || (a->verb >= PV_CALL && !(rule->verbs & 1u << a->verb)))
+		return 0;
+	if (a->verb < VERB_PATH_COUNT)
+		return rule->path_count ? path_nearness(p, number, a, missing) : 0;
+	return a->verb < PV_CALL ? network_nearness(p, number, a, missing) : named_nearness(p, number, a, missing);
 }
 
 static void nearest_find(const struct policy *p, const struct policy_action *a, struct policy_explanation *out)
@@ -77,12 +100,7 @@ static void nearest_find(const struct policy *p, const struct policy_action *a, 
 	const char *missing = NULL;
 
 	for (uint32_t i = 0; i < p->rule_count; i++) {
-		const struct rule *rule = p->rules[i];
-
-		if (rule->deny || (rule->class_id == CLASS_NETWORK) != (a->verb >= VERB_PATH_COUNT) ||
-		    (rule->class_id == CLASS_SOCKETS) != (a->verb == VERB_UNIX))
-			continue;
-		near = a->verb < VERB_PATH_COUNT ? path_nearness(rule, a, &missing) : network_nearness(p, i, a, &missing);
+		near = nearness(p, i, a, &missing);
 		if (near <= best)
 			continue;
 		best = near;

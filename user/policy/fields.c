@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Maps read by a table of keys, and the simple values that keys of every class have: a text, a list, a word out of a list. */
+#include <stdio.h>
 #include "policy/model.h"
 
-void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...)
+void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *todo, const char *fmt, ...)
 {
+	char text[400];
 	va_list ap;
 
 	va_start(ap, fmt);
-	diag_vat(r->d, r->src->only_check, PLACE(r->file, at), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	diag_at(r->d, r->src->only_check, PLACE(r->file, at), CODE("not-built") "%s" HELP "%s", text,
+		r->src->only_check ? "no engine of this version loads it" : todo);
 }
 
 static void field_unknown(struct reader *r, const struct yaml_node *key, const char *what, const struct field *fields, size_t count)
@@ -90,7 +94,7 @@ bool read_fields(struct reader *r, const struct yaml_node *map, const char *what
 		if (value && !fields[i].read(r, value, into))
 			good = false;
 		else if (value && fields[i].unbuilt)
-			say_unbuilt(r, key_of(map, value), CODE("not-built") "\"%s\" is not built yet" HELP "remove it", fields[i].name);
+			say_unbuilt(r, key_of(map, value), "remove it", "\"%s\" is not built yet", fields[i].name);
 	}
 	return good;
 }

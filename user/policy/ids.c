@@ -7,10 +7,6 @@
 #include <stdio.h>
 #include "policy/model.h"
 
-static const char *const class_words[CLASS_COUNT] = {
-	[CLASS_FILES] = "files", [CLASS_NETWORK] = "network", [CLASS_SOCKETS] = "sockets",
-};
-
 static int string_order(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -19,7 +15,8 @@ static int string_order(const void *a, const void *b)
 /* A list is a set: sorted, each once, each on a line of its own. */
 static void strings_add(struct buf *out, const char *name, const char **items, size_t count)
 {
-	qsort(items, count, sizeof(items[0]), string_order);
+	if (count > 1)
+		qsort(items, count, sizeof(items[0]), string_order);
 	for (size_t i = 0; i < count; i++) {
 		if (!i || strcmp(items[i], items[i - 1]))
 			buf_addf(out, "%s %s\n", name, items[i]);
@@ -39,19 +36,51 @@ static void patterns_add(struct buf *out, const char *name, const struct pattern
 	strings_add(out, name, sources, count);
 }
 
+static void network_add(struct buf *out, const struct rule *rule)
+{
+	strings_add(out, "to", (const char **)rule->to, rule->to_count);
+	for (size_t i = 0; i < rule->port_count; i++)
+		buf_addf(out, "port %u-%u\n", rule->ports[i].first, rule->ports[i].last);
+	buf_addf(out, "proto %x\n", rule->protos);
+}
+
+static void thens_add(struct buf *out, const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->then_count; i++) {
+		buf_addf(out, "then %s\n", class_table[rule->thens[i].class].word);
+		strings_add(out, "only", (const char **)rule->thens[i].only, rule->thens[i].only_count);
+	}
+}
+
+/* What narrows a rule makes it another; nothing is added where nothing is said, so that ids stay as they were. */
+static void narrowing_add(struct buf *out, const struct rule *rule)
+{
+	patterns_add(out, "by", rule->by, rule->by_count);
+	if (rule->until_s)
+		buf_addf(out, "until %lld\n", (long long)rule->until_s);
+	if (rule->effect)
+		buf_addf(out, "effect %x\n", rule->effect);
+	if (rule->record_required)
+		buf_add_str(out, "record required\n");
+	if (rule->tls_off)
+		buf_add_str(out, "tls off\n");
+}
+
 static char *canonical_of(const struct rule *rule)
 {
 	struct buf out = {};
 
-	buf_addf(&out, "%s %s %x\n", class_words[rule->class_id], rule->word, rule->verbs);
+	buf_addf(&out, "%s %s %x\n", class_table[rule->class].word, rule->word, rule->verbs);
 	patterns_add(&out, "path", rule->paths, rule->path_count);
 	patterns_add(&out, "except", rule->excepts, rule->except_count);
-	if (rule->class_id == CLASS_NETWORK) {
-		strings_add(&out, "to", (const char **)rule->to, rule->to_count);
-		for (size_t i = 0; i < rule->port_count; i++)
-			buf_addf(&out, "port %u-%u\n", rule->ports[i].first, rule->ports[i].last);
-		buf_addf(&out, "proto %x\n", rule->protos);
-	}
+	if (rule->class == PC_NETWORK)
+		network_add(&out, rule);
+	strings_add(&out, "name", (const char **)rule->names, rule->name_count);
+	patterns_add(&out, "node", rule->nodes, rule->node_count);
+	if (rule->most)
+		buf_addf(&out, "most %llu\n", (unsigned long long)rule->most);
+	thens_add(&out, rule);
+	narrowing_add(&out, rule);
 	if (out.err)
 		buf_done(&out);
 	return out.data;
@@ -74,9 +103,9 @@ static char *id_of(const struct rule *rule, bool whole)
 	struct buf out = {};
 
 	if (whole)
-		buf_addf(&out, "%s.%s.%016llx", class_words[rule->class_id], rule->word, (unsigned long long)h);
+		buf_addf(&out, "%s.%s.%016llx", class_table[rule->class].word, rule->word, (unsigned long long)h);
 	else
-		buf_addf(&out, "%s.%s.%08x", class_words[rule->class_id], rule->word, (uint32_t)(h >> 32));
+		buf_addf(&out, "%s.%s.%08x", class_table[rule->class].word, rule->word, (uint32_t)(h >> 32));
 	if (out.err)
 		buf_done(&out);
 	return out.data;

@@ -11,6 +11,18 @@ static const struct {
 #undef X
 };
 
+/* Events know fewer classes than the language. */
+static const enum class_id event_classes[PC_COUNT] = {
+	[PC_FILES] = CLASS_FILES, [PC_NETWORK] = CLASS_NETWORK, [PC_SOCKETS] = CLASS_SOCKETS, [PC_DEVICES] = CLASS_GUARD,
+	[PC_CALLS] = CLASS_GUARD, [PC_PRIVILEGES] = CLASS_GUARD, [PC_LIMITS] = CLASS_SESSION, [PC_SESSION] = CLASS_SESSION,
+	[PC_LABELS] = CLASS_SESSION,
+};
+static const char *const default_ids[PC_COUNT] = {
+#define X(symbol, word, built) word ".default",
+	POLICY_CLASSES(X)
+#undef X
+};
+
 static enum class_id builtin_class(const char *id)
 {
 	static const struct {
@@ -35,6 +47,7 @@ size_t policy_rule_count(const struct policy *p)
 /* What no rule allows is refused by what the policy does not say: its default leads to where that could be said. */
 static void default_info(const struct policy *p, enum policy_class class, struct policy_rule_info *out)
 {
+	out->class_word = class_table[class].word;
 	out->file = p->files[0];
 	out->line = p->class_line[class];
 	out->owner = p->owner;
@@ -46,7 +59,7 @@ static int builtin_rule_info(const struct policy *p, uint32_t which, struct poli
 		return -ENOENT;
 	*out = (struct policy_rule_info){
 		.id = builtins[which].id, .file = "built-in", .why = builtins[which].text, .class_id = builtin_class(builtins[which].id),
-		.deny = true,
+		.class_word = "guard", .deny = true,
 	};
 	if (which == B_FILES_DEFAULT)
 		default_info(p, PC_FILES, out);
@@ -57,18 +70,27 @@ static int builtin_rule_info(const struct policy *p, uint32_t which, struct poli
 	return 0;
 }
 
+static void named_default_info(const struct policy *p, enum policy_class class, struct policy_rule_info *out)
+{
+	*out = (struct policy_rule_info){ .id = default_ids[class], .why = "no rule allows this", .class_id = event_classes[class], .deny = true };
+	default_info(p, class, out);
+}
+
 int policy_rule(const struct policy *p, uint32_t rule, struct policy_rule_info *out)
 {
 	const struct rule *r;
 
 	if (rule >= BUILTIN_BASE)
 		return builtin_rule_info(p, rule - BUILTIN_BASE, out);
+	if (rule >= RULE_DEFAULT && rule - RULE_DEFAULT < PC_COUNT)
+		return named_default_info(p, rule - RULE_DEFAULT, out), 0;
 	if (rule >= p->rule_count)
 		return -ENOENT;
 	r = p->rules[rule];
 	*out = (struct policy_rule_info){
 		.id = r->id, .file = r->file, .why = r->why, .owner = r->owner ? r->owner : p->owner, .ticket = r->ticket,
-		.line = r->line, .column = r->column, .preset = r->preset, .class_id = r->class_id, .deny = r->deny,
+		.line = r->line, .column = r->column, .preset = r->preset, .class_id = event_classes[r->class],
+		.class_word = class_table[r->class].word, .deny = r->deny,
 	};
 	return 0;
 }
@@ -85,7 +107,7 @@ const char *policy_owner(const struct policy *p)
 
 uint32_t policy_record_kinds(const struct policy *p)
 {
-	return p->record;
+	return p->record & ((1u << RECORD_KINDS) - 1);
 }
 
 int policy_record_left_out(const struct policy *p, struct buf *out)
@@ -112,7 +134,6 @@ static void test_run(const struct policy *p, const struct policy_test *t, struct
 {
 	struct policy_action actions[POLICY_QUESTION_MAX];
 	struct policy_verdict verdict;
-	struct policy_rule_info info = { .id = "the default of an open class" };
 	char why[200];
 	size_t count;
 
@@ -121,7 +142,14 @@ static void test_run(const struct policy *p, const struct policy_test *t, struct
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (policy_eval(p, &actions[i], &verdict) || verdict.allowed == t->allowed)
+		struct policy_rule_info info = { .id = "what no rule decides" };
+		int err = policy_eval(p, &actions[i], &verdict);
+
+		if (err)	/* the parser made the action: what is left is a label that the policy has not */
+			diag_at(d, false, PLACE(p->files[0], t), CODE("bad-question") "\"%.200s\" asks about a label that this policy has not", t->question);
+		if (err)
+			break;
+		if (verdict.allowed == t->allowed)
 			continue;
 		(void)policy_rule(p, verdict.rule, &info);
 		diag_at(d, false, PLACE(p->files[0], t), CODE("test-failed") "test failed: \"%.200s\" is %s by %s", t->question,

@@ -31,6 +31,10 @@ extern const char *const path_verb_words[VERB_PATH_COUNT];
 #define VERBS_WRITE (1u << VERB_CHANGE | 1u << VERB_CREATE | 1u << VERB_REMOVE)
 #define VERBS_FILES (VERBS_WRITE | 1u << VERB_READ | 1u << VERB_EXECUTE)
 #define VERBS_PATH  (VERBS_FILES | 1u << VERB_UNIX)
+enum policy_class verb_class(unsigned verb);	/* which class judges it (eval.c) */
+
+/* Rule numbers of the defaults that bpf/abi.h has no builtin for: RULE_DEFAULT + PC_x. In no image and no event. */
+#define RULE_DEFAULT 0xffe00000u
 
 struct text_place {
 	const char *file;
@@ -53,6 +57,14 @@ struct port_range {
 	uint16_t first, last;
 };
 enum { PROTO_TCP = 1u << 0, PROTO_UDP = 1u << 1 };
+enum effect { EFFECT_UNSAID, EFFECT_READ, EFFECT_WRITE };
+
+/* What a label leaves of a class: the rules of these ids. */
+struct label_then {
+	enum policy_class class;
+	char **only;
+	size_t only_count;
+};
 
 struct rule {
 	char *id, *canonical;	/* canonical: what makes it this rule and no other; its id is the hash of it unless one was given */
@@ -61,9 +73,9 @@ struct rule {
 	unsigned line, column, end_line, end_column;
 	char *why, *owner, *ticket;
 	const char *word;	/* the key it stands under: "read", "write", "deny", "connect", ... */
-	enum class_id class_id;
+	enum policy_class class;
 	bool deny, accepted;	/* accepted: i_accept: host-control */
-	uint32_t verbs;		/* bits 1 << VERB_*; connect includes send */
+	uint32_t verbs;		/* bits 1 << VERB_* or PV_*; connect includes send */
 	struct pattern *paths, *excepts;
 	size_t path_count, except_count;
 	char **to;		/* as written */
@@ -73,7 +85,36 @@ struct rule {
 	struct port_range *ports;	/* sorted and merged; none: every port */
 	size_t port_count;
 	uint32_t protos;
+	char **domains;		/* in small letters, "*." in front where it says so; each stands in `to` too */
+	size_t domain_count;
+	bool same_sandbox, tls_off;
+	/* Classes that are ruled by name: groups, calls, capabilities, variables, families; the name of a limit or label. */
+	char **names;
+	size_t name_count;
+	struct pattern *nodes;	/* by path, but not by the automata: devices, set-id programs, what is kept, what gives a label */
+	size_t node_count;
+	uint64_t most;		/* a limit, in its unit (amount.c) */
+	struct label_then *thens;
+	size_t then_count;
+	/* Fields that any rule may carry and the kernel does not know yet. */
+	struct pattern *by;	/* none: every program */
+	size_t by_count;
+	int64_t until_s;	/* since the epoch: ends at this second; 0: never */
+	enum effect effect;
+	bool record_required;
 };
+
+/* on_refusal: the first that matches. */
+enum refusal_do { REFUSAL_DENY, REFUSAL_ASK, REFUSAL_FREEZE, REFUSAL_KILL, REFUSAL_DOS };
+extern const char *const refusal_do_words[REFUSAL_DOS + 1], *const alert_words[7];
+struct refusal {
+	char *match;		/* "*", a class, a verb or a rule's id */
+	enum refusal_do action;
+	int alert;		/* of alert_words; -1: none given */
+	unsigned line, column;
+};
+enum workspace_kind { WORKSPACE_UNSAID, WORKSPACE_DIRECT, WORKSPACE_COPY, WORKSPACE_EPHEMERAL, WORKSPACE_KINDS };
+extern const char *const workspace_words[WORKSPACE_KINDS + 1];
 
 enum param_type { PARAM_PATH, PARAM_TO, PARAM_TYPES };
 struct param {
@@ -109,9 +150,13 @@ struct policy {
 	uint32_t own_open;	/* those that the policy itself lists */
 	struct text_place open_at;	/* of the list; line 0: there is none */
 	unsigned class_line[PC_COUNT];	/* of its key in the policy's own text, where its default is to be changed; else that of its name */
-	uint32_t record;
+	uint32_t named;		/* classes that the policy itself has rules of */
+	uint32_t record;	/* bits 1 << RECORD_*, and RECORD_DNS, RECORD_CALL */
 	bool record_given;	/* else the default, of which one kind is not built yet */
-	bool io_uring;
+	bool io_uring, metadata_strict;
+	enum workspace_kind workspace;
+	struct refusal *refusals;
+	size_t refusal_count;
 	struct policy_test *tests;
 	size_t test_count;
 	struct own_place *own;	/* what B_SELF refuses */
@@ -154,7 +199,7 @@ struct reader {
 #define READ_WARNING(r, node, ...) diag_at((r)->d, true, PLACE((r)->file, node), __VA_ARGS__)
 
 /* What the language has and this version does not enforce: an error, or only a warning where nobody will enforce it. */
-void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *todo, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * What a value looks like. The reader judges; this is what the JSON Schema says, so that an editor completes and complains while
@@ -181,7 +226,10 @@ struct shape {
 #define SHAPE_OF_FIELDS(table) { .kind = SHAPE_FIELDS, .fields = (table), .field_count = ARRAY_SIZE(table) }
 extern const struct shape shape_text, shape_path, shape_paths;	/* shape.c */
 extern const struct shape shape_params, shape_tests;	/* read_params.c */
-extern const struct shape shape_files, shape_sockets;	/* read_files.c */
+extern const struct shape shape_files, shape_unix;	/* read_files.c */
+extern const struct shape shape_sockets, shape_devices, shape_calls, shape_privileges, shape_session;	/* read_named.c */
+extern const struct shape shape_limits;			/* read_limits.c */
+extern const struct shape shape_labels, shape_on_refusal;	/* read_labels.c */
 extern const struct shape shape_network;		/* read_network.c */
 extern const struct shape shape_policy;			/* read.c: the whole document */
 
@@ -217,7 +265,18 @@ struct param *param_find(struct policy *p, const char *name, size_t len);
 bool param_unknown(struct reader *r, const struct yaml_node *n, const char *name, size_t len);	/* says so; false */
 bool read_tests(struct reader *r, const struct yaml_node *n, void *policy);
 bool read_files(struct reader *r, const struct yaml_node *n, void *policy);		/* read_files.c */
-bool read_sockets(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_sockets_unix(struct reader *r, const struct yaml_node *n, void *policy);
+bool pattern_push(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count);
+bool patterns_read(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count);	/* one or a list */
+bool read_sockets(struct reader *r, const struct yaml_node *n, void *policy);		/* read_named.c */
+bool read_devices(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_calls(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_privileges(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_session(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_limits(struct reader *r, const struct yaml_node *n, void *policy);		/* read_limits.c */
+bool read_labels(struct reader *r, const struct yaml_node *n, void *policy);		/* read_labels.c */
+extern const char *const record_words[];	/* words.c: by enum record_kind, then dns and call */
+bool read_on_refusal(struct reader *r, const struct yaml_node *n, void *policy);
 bool read_network(struct reader *r, const struct yaml_node *n, void *policy);		/* read_network.c */
 struct rule *rule_new(struct reader *r, const struct yaml_node *at);			/* read_rule.c */
 void rule_free(struct rule *rule);
@@ -226,13 +285,24 @@ bool read_rule_id(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_why(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_owner(struct reader *r, const struct yaml_node *n, void *rule);
 bool read_rule_ticket(struct reader *r, const struct yaml_node *n, void *rule);
-extern const struct shape shape_rule_id;
-#define RULE_FIELDS \
+bool read_rule_by(struct reader *r, const struct yaml_node *n, void *rule);
+bool read_rule_until(struct reader *r, const struct yaml_node *n, void *rule);
+bool read_rule_effect(struct reader *r, const struct yaml_node *n, void *rule);
+bool read_rule_record(struct reader *r, const struct yaml_node *n, void *rule);
+extern const struct shape shape_rule_id, shape_until, shape_effect, shape_record_required;
+/* What every rule may carry: what is said of it, and what narrows it. */
+#define NOTE_FIELDS \
 	FIELD("id", read_rule_id, &shape_rule_id, "A name for the rule, which events, counters and explanations show. Without one it is class.key.hash."), \
 	FIELD("why", read_rule_why, &shape_text, "The reason, shown to whoever is refused."), \
 	FIELD("owner", read_rule_owner, &shape_text, "Whom to ask about this rule; else the policy's owner."), \
-	FIELD("ticket", read_rule_ticket, &shape_text, "Where the decision is written down."), \
-	FIELD("by", NULL), FIELD("until", NULL), FIELD("effect", NULL), FIELD("record", NULL)
+	FIELD("ticket", read_rule_ticket, &shape_text, "Where the decision is written down.")
+#define RULE_FIELDS \
+	NOTE_FIELDS, \
+	UNBUILT("by", read_rule_by, &shape_paths, "The programs that may use the rule, by path; what they start may not."), \
+	UNBUILT("until", read_rule_until, &shape_until, "When the rule ends: a day (its end, in UTC) or a time with its zone."), \
+	UNBUILT("record", read_rule_record, &shape_record_required, "required: refused while it cannot be recorded.")
+#define EFFECT_FIELD \
+	UNBUILT("effect", read_rule_effect, &shape_effect, "What it does to the other side; the read-only stage keeps only what says read.")
 
 /* ---- pattern.c ---- */
 bool pattern_read(struct reader *r, const struct yaml_node *n, struct pattern *out);
@@ -241,15 +311,54 @@ bool path_is_clean(const char *path, size_t len);	/* absolute, no empty, "." or 
 bool pattern_literal(const char *text, char *out, size_t *len);
 
 /* ---- address.c ---- */
-/* Append the ranges that a `to` text means; false with the reason in why. */
-bool to_parse(struct diags *d, const char *text, struct addr_range **ranges, size_t *count, char why[200]);
+/* What a `to` text is. A domain and @same-sandbox have no ranges. */
+enum to_kind { TO_WRONG, TO_RANGES, TO_DOMAIN, TO_SAME_SANDBOX };
+/* Append the ranges that it means; TO_WRONG with the reason in why. */
+enum to_kind to_parse(struct diags *d, const char *text, struct addr_range **ranges, size_t *count, char why[200]);
+void to_say_unbuilt(struct reader *r, const struct yaml_node *at, enum to_kind kind, const char *text);	/* read_network.c */
+bool ranges_cover(const struct addr_range *ranges, size_t count, const struct addr_range *range);	/* all of it, by several if need be */
+bool ranges_cover_internet(const struct addr_range *ranges, size_t count);
 bool ports_parse(const char *text, struct port_range *out);
 addr_num addr_from_bytes(const uint8_t *p, size_t n);
+
+/* ---- domain.c ---- */
+/* "api.example.com" or "*.example.com" in small letters into out (room: strlen + 1); false with the reason. */
+bool domain_parse(const char *text, char *out, char why[200]);
+bool domain_covers(const char *rule, const char *name);	/* name: a domain too, or a name that is asked about */
+
+/* ---- groups.c: names that the language knows ---- */
+extern const char *const device_groups[], *const call_groups[], *const capability_words[], *const family_words[];
+bool device_in_group(const char *group, const char *path, size_t len);
+bool call_in_group(const char *group, const char *call);
+bool call_is_guarded(const char *call);			/* refused unless a group that has it is allowed */
+const char *guarded_call(size_t i);			/* NULL behind the last; a call may come twice */
+bool wildcard_matches(const char *pattern, const char *text);	/* "*" alone means something; covers "*" in text */
+
+/* ---- amount.c: limits and times ---- */
+extern const char *const limit_words[];
+bool amount_parse(const char *limit, const char *text, uint64_t *out, char why[200]);
+void amount_print(struct buf *out, const char *limit, uint64_t amount);
+bool until_parse(const char *text, int64_t *out);	/* a day (its end, UTC) or an RFC 3339 time */
+void until_print(struct buf *out, int64_t until_s);
+
+/* ---- eval_named.c ---- */
+bool named_matches(const struct rule *rule, const struct policy_action *a);
+bool policy_has_label(const struct policy *p, const char *name);
+bool is_guarded(const struct policy_action *a);		/* else it is allowed where no rule says anything */
+uint32_t label_refuses(const struct policy *p, const struct policy_action *a, uint32_t allowed_by);	/* a rule's number or RULE_NONE */
+
+/* ---- canonical.c ---- */
+struct rule_key {
+	enum policy_class class;
+	const char *word, *names;	/* names: the key of what the rule is about, where that is names or nodes */
+};
+extern const struct rule_key rule_keys[];	/* the keys that hold rules, in the language's order; word NULL behind the last */
+void words_print(struct buf *out, const char *name, uint32_t bits, const char *const *words);
 
 /* ---- ids.c, check.c, own.c, eval.c ---- */
 void policy_quote(const struct policy *p, struct diags *d);	/* read.c: the lines of findings that have none yet */
 void rules_identify(struct policy *p, struct diags *d);	/* canonical forms, ids, order; drops a preset's copy of our own rule */
-void policy_check(struct policy *p, struct diags *d);
+void policy_check(struct policy *p, bool only_check, struct diags *d);
 void own_places_add(struct policy *p, const struct policy_source *src, struct diags *d);
 bool path_matches(const char *pattern, const char *path, size_t len);	/* the path or one of its parents matches */
 

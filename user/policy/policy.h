@@ -68,7 +68,8 @@ struct policy_rule_info {
 	const char *id, *file, *why, *owner, *ticket;	/* why, owner, ticket may be NULL */
 	unsigned line, column;
 	const char *preset;				/* NULL: the policy's own */
-	enum class_id class_id;
+	enum class_id class_id;				/* as events call it */
+	const char *class_word;				/* as the language does */
 	bool deny;
 };
 size_t policy_rule_count(const struct policy *p);	/* numbers 0..count-1, in byte order of ids */
@@ -101,13 +102,23 @@ void policy_image_relocate(struct policy_image *img, __u32 base);	/* make every 
 void policy_image_done(struct policy_image *img);
 
 /* ---- the oracle ---- */
+/* What the language judges beside the verbs of bpf/abi.h: by name or amount, in the oracle and in no image yet. */
+enum policy_verb {
+	PV_CALL = VERB_CALL, PV_USE = VERB_COUNT, PV_STAT, PV_SET_ID, PV_KEEP,	/* by path, but for PV_CALL */
+	PV_CAPABILITY, PV_VARIABLE, PV_FAMILY, PV_LIMIT, PV_COUNT,
+};
+const char *policy_verb_word(unsigned verb);	/* "read", "connect", "use", ... */
 struct policy_action {
-	enum verb verb;
-	const char *path;	/* path verbs: absolute, clean, raw bytes */
+	unsigned verb;		/* enum verb or enum policy_verb */
+	const char *path;	/* path verbs, PV_USE to PV_KEEP: absolute, clean, raw bytes */
 	size_t path_len;
 	uint8_t addr[16];	/* network verbs; IPv4 mapped */
 	uint16_t port;
 	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	const char *name;	/* network verbs: a domain name or "@same-sandbox" in the address's place; else the call, capability, ... */
+	uint64_t amount;	/* PV_LIMIT: of the limit `name` */
+	const char *by;		/* the program that acts; NULL: one that no rule names */
+	const char *after;	/* the label that it has; NULL: none */
 };
 struct policy_verdict {
 	bool allowed;
@@ -163,9 +174,13 @@ int policy_diff(const struct policy *a, const struct policy_image *a_image, cons
 bool policy_diff_same(const struct policy_diff *d);
 void policy_diff_done(struct policy_diff *d);
 
-/* "read /x", "connect 10.0.0.1:443", "send [::1]:53", "listen 127.0.0.1:80", "unix /run/x" -> action; -EINVAL with a message in why. */
+/*
+ * "read /x", "connect 10.0.0.1:443", "send [::1]:53", "connect api.example.com:443", "use /dev/null", "call mount", "capability CAP_KILL",
+ * "memory 2G", ...; in front of any "by /usr/bin/git " and "after LABEL " -> action; -EINVAL with a message in why.
+ */
 int policy_action_parse(const char *text, struct policy_action *out, char why[200]);
 void policy_action_done(struct policy_action *a);
+void policy_action_print(const struct policy_action *a, struct buf *out);	/* as a question, for terminals */
 /* The same, and "write /x" as the three questions that it is. */
 #define POLICY_QUESTION_MAX 3
 int policy_question_parse(const char *text, struct policy_action out[POLICY_QUESTION_MAX], size_t *count, char why[200]);
@@ -177,7 +192,7 @@ struct policy_explanation {
 	bool has_rule, has_nearest;
 	struct policy_rule_info rule;		/* that decided; a builtin has no line */
 	struct policy_rule_info nearest;	/* refused: the allow that comes closest */
-	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol"; "nothing": a deny wins over it */
+	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol", "program", "name"; "nothing": a deny wins over it */
 };
 int policy_explain(const struct policy *p, const struct policy_action *a, struct policy_explanation *out);
 

@@ -73,7 +73,6 @@ static bool read_open(struct reader *r, const struct yaml_node *n, void *policy)
 	return good;
 }
 
-static const char *const record_words[] = { "exec", "exit", "connect", "listen", "open", "write", "dns", "call", NULL };
 
 static bool read_record(struct reader *r, const struct yaml_node *n, void *policy)
 {
@@ -86,47 +85,11 @@ static bool read_record(struct reader *r, const struct yaml_node *n, void *polic
 		int kind = read_word(r, n->items[i], "a kind of record", record_words);
 
 		if (kind >= RECORD_KINDS)
-			say_unbuilt(r, n->items[i], CODE("not-built") "recording \"%s\" is not built yet" HELP "remove it", record_words[kind]);
-		else if (kind >= 0)
+			say_unbuilt(r, n->items[i], "remove it", "recording \"%s\" is not built yet", record_words[kind]);
+		if (kind >= 0)
 			p->record |= 1u << kind;
 	}
 	return good;
-}
-
-static const char *const call_groups[] = {
-	"@io_uring", "@userns", "@mount-own", "@ptrace-own", "@perf", "@keyring", "@raw-socket", "@clock", NULL,
-};
-
-static bool call_group_read(struct reader *r, const struct yaml_node *n, struct policy *p)
-{
-	int group = read_word(r, n, "a group of calls", call_groups);
-
-	if (group > 0)
-		READ_ERROR(r, n, CODE("not-built") "opening \"%s\" is not built yet" HELP "remove it", call_groups[group]);
-	p->io_uring |= group == 0;
-	return group == 0;
-}
-
-static bool read_calls_allow(struct reader *r, const struct yaml_node *n, void *policy)
-{
-	bool good = read_is_list(r, n, "calls.allow");
-
-	for (size_t i = 0; good && i < n->count; i++)
-		(void)call_group_read(r, n->items[i], policy);
-	return good;
-}
-
-static const struct shape shape_call_group = { .kind = SHAPE_WORD, .words = call_groups };
-static const struct shape shape_call_groups = { .kind = SHAPE_LIST, .of = &shape_call_group };
-static const struct field calls_fields[] = {
-	FIELD("allow", read_calls_allow, &shape_call_groups, "Groups of system calls that are opened; none is by default."),
-	FIELD("refuse", NULL),
-};
-static const struct shape shape_calls = SHAPE_OF_FIELDS(calls_fields);
-
-static bool read_calls(struct reader *r, const struct yaml_node *n, void *policy)
-{
-	return read_fields(r, n, "calls", calls_fields, ARRAY_SIZE(calls_fields), policy);
 }
 
 static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy);
@@ -153,11 +116,16 @@ static const struct field document_fields[] = {
 	FIELD("files", read_files, &shape_files, "What may be done to files, by verb; what is not listed is refused."),
 	FIELD("network", read_network, &shape_network, "Where the network may be used; what is not listed is refused."),
 	FIELD("sockets", read_sockets, &shape_sockets, "Unix sockets; what is not listed is refused."),
+	FIELD("devices", read_devices, &shape_devices, "Device nodes that may be used, by group or path; what is not listed is refused."),
 	FIELD("calls", read_calls, &shape_calls, "Groups of system calls beyond what every sandbox has."),
+	FIELD("privileges", read_privileges, &shape_privileges, "Capabilities and set-id programs; what is not listed is refused."),
+	FIELD("limits", read_limits, &shape_limits, "How much at most; what is not listed is not limited."),
+	FIELD("session", read_session, &shape_session, "The workspace, the environment's variables, and what may outlive the session."),
+	FIELD("labels", read_labels, &shape_labels, "What reading makes of a sandbox: afterwards only some rules of a class are left."),
 	FIELD("record", read_record, &shape_record, "What is recorded besides refusals, which always are; without it exec and connect."),
 	FIELD("tests", read_tests, &shape_tests, "Questions and the answers they have to get, run by `bailiff policy check`."),
-	FIELD("devices", NULL), FIELD("privileges", NULL), FIELD("limits", NULL), FIELD("session", NULL), FIELD("labels", NULL),
-	FIELD("within", NULL), FIELD("on_refusal", NULL),
+	UNBUILT("on_refusal", read_on_refusal, &shape_on_refusal, "What follows a refusal besides it: the first entry that matches."),
+	FIELD("within", NULL),
 };
 const struct shape shape_policy = SHAPE_OF_FIELDS(document_fields);
 
@@ -165,7 +133,7 @@ const struct shape shape_policy = SHAPE_OF_FIELDS(document_fields);
 static const struct field preset_fields[] = {
 	FIELD("version", read_version), FIELD("policy", read_name), FIELD("about", read_about), FIELD("open", read_open),
 	FIELD("files", read_files), FIELD("network", read_network), FIELD("sockets", read_sockets),
-	FIELD("calls", read_calls),
+	FIELD("calls", read_calls), FIELD("devices", read_devices), FIELD("privileges", read_privileges), FIELD("session", read_session),
 };
 
 static void note_lines(struct policy *p, const struct yaml_node *tree)
@@ -177,6 +145,8 @@ static void note_lines(struct policy *p, const struct yaml_node *tree)
 
 			if (own || (!p->class_line[i] && !strcmp(key->text, "policy")))
 				p->class_line[i] = key->line;
+			if (own)
+				p->named |= 1u << i;
 		}
 	}
 }
@@ -275,6 +245,15 @@ static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy)
 
 /* ---- the whole ---- */
 
+/* What a preset leaves open only because nobody enforces it yet is not open where the policy itself has rules of it: they mean something. */
+static void open_settle(struct policy *p)
+{
+	for (int i = 0; i < PC_COUNT; i++) {
+		if (!class_table[i].built && p->named & ~p->own_open & 1u << i)
+			p->open &= ~(1u << i);
+	}
+}
+
 static void policy_read(struct policy *p, const struct policy_source *src, struct diags *d)
 {
 	struct reader r = { .p = p, .d = d, .src = src };
@@ -293,10 +272,11 @@ static void policy_read(struct policy *p, const struct policy_source *src, struc
 	r.file = p->files[0];
 	own_places_add(p, src, d);
 	read_document(&r, src->text, src->len);
+	open_settle(p);
 	if (!d->err && !d->errors)
 		rules_identify(p, d);
 	if (!d->err && !d->errors)
-		policy_check(p, d);
+		policy_check(p, src->only_check, d);
 }
 
 void policy_quote(const struct policy *p, struct diags *d)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The classes that are ruled by path: files, and unix sockets. A plain string in a list is a rule of its own. */
+/* What is ruled by path and run through the automata: files, and unix sockets. A plain string in a list is a rule of its own. */
 #include <stdio.h>
 #include "policy/model.h"
 
-static bool pattern_push(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count)
+bool pattern_push(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count)
 {
 	struct pattern *pattern = vec_push(r->d, items, count, sizeof(*pattern));
 
@@ -17,8 +17,7 @@ static bool pattern_push(struct reader *r, const struct yaml_node *n, struct pat
 	return false;
 }
 
-/* One path or a list of them. */
-static bool patterns_read(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count)
+bool patterns_read(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count)
 {
 	bool good = true;
 
@@ -107,13 +106,13 @@ static const struct field deny_fields[] = {
 static const struct field unix_fields[] = {
 	NEEDED("path", read_path, &shape_paths, "The unix socket or sockets, by path."),
 	FIELD("i_accept", read_accept, &shape_accept, "Said of a socket whose owner does what it is asked to (Docker, systemd, a bus): whoever may talk to "
-	  "it may do what it may do."), RULE_FIELDS,
+	  "it may do what it may do."), EFFECT_FIELD, RULE_FIELDS,
 };
 
 /* What one key of a class makes of its entries. */
 struct path_key {
 	const char *word, *what;
-	enum class_id class_id;
+	enum policy_class class;
 	bool deny;
 	uint32_t verbs;
 };
@@ -128,12 +127,12 @@ static bool entry_read(struct reader *r, const struct yaml_node *n, const struct
 		return false;
 	snprintf(what, sizeof(what), "a rule of %s", key->what);
 	rule->word = key->word;
-	rule->class_id = key->class_id;
+	rule->class = key->class;
 	rule->deny = key->deny;
 	rule->verbs = key->verbs;
 	if (n->kind == YAML_SCALAR)
 		good = read_path(r, n, rule);
-	else if (key->class_id == CLASS_SOCKETS)
+	else if (key->class == PC_SOCKETS)
 		good = read_fields(r, n, what, unix_fields, ARRAY_SIZE(unix_fields), rule);
 	else if (key->deny)
 		good = read_fields(r, n, what, deny_fields, ARRAY_SIZE(deny_fields), rule);
@@ -158,21 +157,36 @@ static bool entries_read(struct reader *r, const struct yaml_node *n, const stru
 	return good;
 }
 
-#define PATH_KEY(name, class_word, class_number, is_deny, verb_bits) \
-	static bool read_##class_word##_##name(struct reader *r, const struct yaml_node *n, void *policy) \
+#define PATH_KEY(name, is_deny, verb_bits) \
+	static bool read_files_##name(struct reader *r, const struct yaml_node *n, void *policy) \
 	{ \
-		static const struct path_key key = { #name, #class_word "." #name, class_number, is_deny, verb_bits }; \
+		static const struct path_key key = { #name, "files." #name, PC_FILES, is_deny, verb_bits }; \
 		(void)policy; \
 		return entries_read(r, n, &key); \
 	}
-PATH_KEY(read, files, CLASS_FILES, false, 1u << VERB_READ)
-PATH_KEY(change, files, CLASS_FILES, false, 1u << VERB_CHANGE)
-PATH_KEY(create, files, CLASS_FILES, false, 1u << VERB_CREATE)
-PATH_KEY(remove, files, CLASS_FILES, false, 1u << VERB_REMOVE)
-PATH_KEY(write, files, CLASS_FILES, false, VERBS_WRITE)
-PATH_KEY(execute, files, CLASS_FILES, false, 1u << VERB_EXECUTE)
-PATH_KEY(deny, files, CLASS_FILES, true, VERBS_FILES)
-PATH_KEY(unix, sockets, CLASS_SOCKETS, false, 1u << VERB_UNIX)
+PATH_KEY(read, false, 1u << VERB_READ)
+PATH_KEY(change, false, 1u << VERB_CHANGE)
+PATH_KEY(create, false, 1u << VERB_CREATE)
+PATH_KEY(remove, false, 1u << VERB_REMOVE)
+PATH_KEY(write, false, VERBS_WRITE)
+PATH_KEY(execute, false, 1u << VERB_EXECUTE)
+PATH_KEY(deny, true, VERBS_FILES)
+
+bool read_sockets_unix(struct reader *r, const struct yaml_node *n, void *policy)
+{
+	static const struct path_key key = { "unix", "sockets.unix", PC_SOCKETS, false, 1u << VERB_UNIX };
+
+	(void)policy;
+	return entries_read(r, n, &key);
+}
+
+static const char *const metadata_words[] = { "strict", NULL };
+
+static bool read_files_metadata(struct reader *r, const struct yaml_node *n, void *policy)
+{
+	((struct policy *)policy)->metadata_strict = read_word(r, n, "a way to judge metadata", metadata_words) == 0;
+	return ((struct policy *)policy)->metadata_strict;
+}
 
 /* A plain path, or a map that says more. */
 #define SHAPE_RULES(name, table) \
@@ -181,7 +195,10 @@ PATH_KEY(unix, sockets, CLASS_SOCKETS, false, 1u << VERB_UNIX)
 	static const struct shape shape_##name##_rules = { .kind = SHAPE_LIST, .of = &shape_##name##_rule }
 SHAPE_RULES(allow, allow_fields);
 SHAPE_RULES(deny, deny_fields);
-SHAPE_RULES(unix, unix_fields);
+static const struct shape shape_unix_fields = SHAPE_OF_FIELDS(unix_fields);
+static const struct shape shape_unix_rule = { .kind = SHAPE_EITHER, .of = &shape_path, .other = &shape_unix_fields };
+const struct shape shape_unix = { .kind = SHAPE_LIST, .of = &shape_unix_rule };
+static const struct shape shape_metadata = { .kind = SHAPE_WORD, .words = metadata_words };
 
 static const struct field files_fields[] = {
 	FIELD("read", read_files_read, &shape_allow_rules, "What may be opened for reading and, of directories, listed."),
@@ -191,22 +208,11 @@ static const struct field files_fields[] = {
 	FIELD("write", read_files_write, &shape_allow_rules, "change, create and remove in one rule."),
 	FIELD("execute", read_files_execute, &shape_allow_rules, "What may be run, be the interpreter of a script, or be mapped as code (libraries)."),
 	FIELD("deny", read_files_deny, &shape_deny_rules, "What is refused whatever else allows it: a deny wins over every allow."),
-	FIELD("metadata", NULL),
+	UNBUILT("metadata", read_files_metadata, &shape_metadata, "strict: what stat, readlink and access tell needs a right to read, too."),
 };
 const struct shape shape_files = SHAPE_OF_FIELDS(files_fields);
 
 bool read_files(struct reader *r, const struct yaml_node *n, void *policy)
 {
 	return read_fields(r, n, "files", files_fields, ARRAY_SIZE(files_fields), policy);
-}
-
-static const struct field sockets_fields[] = {
-	FIELD("unix", read_sockets_unix, &shape_unix_rules, "The unix sockets that may be connected or sent to."),
-	FIELD("families", NULL),
-};
-const struct shape shape_sockets = SHAPE_OF_FIELDS(sockets_fields);
-
-bool read_sockets(struct reader *r, const struct yaml_node *n, void *policy)
-{
-	return read_fields(r, n, "sockets", sockets_fields, ARRAY_SIZE(sockets_fields), policy);
 }

@@ -3,11 +3,34 @@
 #include <stdio.h>
 #include "policy/model.h"
 
+void to_say_unbuilt(struct reader *r, const struct yaml_node *at, enum to_kind kind, const char *text)
+{
+	if (kind == TO_DOMAIN)
+		say_unbuilt(r, at, "write an address, a CIDR or a group", "\"%.60s\": rules by domain name are not built yet", text);
+	else if (kind == TO_SAME_SANDBOX)
+		say_unbuilt(r, at, "remove it", "the group @same-sandbox is not built yet");
+}
+
+/* One more text of a list; a domain in small letters. */
+static bool text_push(struct reader *r, const char *text, char ***items, size_t *count)
+{
+	char **place = vec_push(r->d, items, count, sizeof(*place));
+	char why[200];
+
+	if (!place)
+		return false;
+	*place = diag_strdup(r->d, text);
+	if (*place && text[0] != '$' && text[0] != '@' && !strpbrk(text, ":/"))
+		(void)domain_parse(text, *place, why);
+	return *place;
+}
+
 static bool to_add(struct reader *r, const struct yaml_node *n, struct rule *rule)
 {
 	const char *text = n->text;
 	struct param *param;
-	char why[200], **place;
+	enum to_kind kind;
+	char why[200];
 
 	if (n->kind != YAML_SCALAR) {
 		READ_ERROR(r, n, CODE("not-a-text") "\"to\" is an address, a CIDR, a group or a list of them" HELP "write to: 10.0.0.0/8 or to: \"@internet\"");
@@ -24,14 +47,17 @@ static bool to_add(struct reader *r, const struct yaml_node *n, struct rule *rul
 			return false;
 		text = param->value;
 	}
-	if (!to_parse(r->d, text, &rule->ranges, &rule->range_count, why)) {
+	kind = to_parse(r->d, text, &rule->ranges, &rule->range_count, why);
+	if (kind == TO_WRONG) {
 		READ_ERROR(r, n, CODE("bad-address") "%s", why);
 		return false;
 	}
-	place = vec_push(r->d, &rule->to, &rule->to_count, sizeof(*place));
-	if (place)
-		*place = diag_strdup(r->d, n->text);
-	return place && *place;
+	if (text == n->text)	/* of a parameter it is said where its value is */
+		to_say_unbuilt(r, n, kind, text);
+	rule->same_sandbox |= kind == TO_SAME_SANDBOX;
+	if (kind == TO_DOMAIN && !text_push(r, text, &rule->domains, &rule->domain_count))
+		return false;
+	return text_push(r, kind == TO_DOMAIN && text == n->text ? rule->domains[rule->domain_count - 1] : n->text, &rule->to, &rule->to_count);
 }
 
 static bool read_to(struct reader *r, const struct yaml_node *n, void *rule)
@@ -129,7 +155,24 @@ static bool read_proto(struct reader *r, const struct yaml_node *n, void *rule)
 	return good && n->count;
 }
 
-static const struct shape shape_address = { .kind = SHAPE_TEXT, .pattern = "^([0-9A-Fa-f:.]+(/[0-9]{1,3})?|@[a-z-]+|\\$[a-z0-9_]+)$" };
+static const char *const tls_words[] = { "off", NULL };
+
+static bool read_tls(struct reader *r, const struct yaml_node *n, void *rule)
+{
+	struct rule *it = rule;
+
+	it->tls_off = read_word(r, n, "a way to look into TLS", tls_words) == 0;
+	if (!it->tls_off || it->domain_count || !it->to_count)
+		return it->tls_off;
+	READ_ERROR(r, n, CODE("misplaced-key") "\"tls\" belongs to a rule by domain name" HELP "TLS is looked into for no other: remove it");
+	return false;
+}
+
+static const struct shape shape_tls = { .kind = SHAPE_WORD, .words = tls_words };
+static const struct shape shape_address = {
+	.kind = SHAPE_TEXT,
+	.pattern = "^([0-9A-Fa-f:.]+(/[0-9]{1,3})?|@[a-z-]+|\\$[a-z0-9_]+|(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)+)$",
+};
 static const struct shape shape_to = { .kind = SHAPE_SOME, .of = &shape_address };
 static const struct shape shape_port = { .kind = SHAPE_TEXT, .pattern = "^[0-9]{1,5}(-[0-9]{1,5})?$", .number = true };
 static const struct shape shape_ports = { .kind = SHAPE_SOME, .of = &shape_port };
@@ -140,7 +183,7 @@ static const struct field entry_fields[] = {
 	  "to, or a list of these."),
 	FIELD("ports", read_ports, &shape_ports, "Ports and ranges of ports, as 3000-3999; without it every port."),
 	FIELD("proto", read_proto, &shape_proto, "tcp, udp or both. An allow without it is for tcp, a deny for both."),
-	FIELD("tls", NULL), RULE_FIELDS,
+	UNBUILT("tls", read_tls, &shape_tls, "off: a rule by domain name that does not look into TLS."), EFFECT_FIELD, RULE_FIELDS,
 };
 static const struct shape shape_entry = SHAPE_OF_FIELDS(entry_fields);
 static const struct shape shape_entries = { .kind = SHAPE_LIST, .of = &shape_entry };
@@ -173,7 +216,7 @@ static bool entries_read(struct reader *r, const struct yaml_node *n, const char
 		if (!rule)
 			return false;
 		rule->word = word;
-		rule->class_id = CLASS_NETWORK;
+		rule->class = PC_NETWORK;
 		rule->deny = deny;
 		rule->verbs = verbs;
 		if (entry_read(r, n->items[i], rule)) {

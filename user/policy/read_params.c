@@ -51,6 +51,7 @@ static bool value_check(struct reader *r, const struct yaml_node *n, const struc
 	struct addr_range *ranges = NULL;
 	size_t count = 0;
 	char why[200];
+	enum to_kind kind;
 	bool good;
 
 	if (param->type == PARAM_PATH) {
@@ -60,11 +61,12 @@ static bool value_check(struct reader *r, const struct yaml_node *n, const struc
 				   HELP "a path is absolute, without \".\", \"..\", \"//\" or a \"/\" at the end", param->name, value);
 		return good;
 	}
-	good = to_parse(r->d, value, &ranges, &count, why);
-	if (!good)
+	kind = to_parse(r->d, value, &ranges, &count, why);
+	if (kind == TO_WRONG)
 		READ_ERROR(r, n, CODE("param-value") "the value of parameter %s: %s", param->name, why);
+	to_say_unbuilt(r, n, kind, value);
 	free(ranges);
-	return good;
+	return kind != TO_WRONG;
 }
 
 static bool param_read(struct reader *r, const struct yaml_node *key, const struct yaml_node *n)

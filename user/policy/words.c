@@ -13,6 +13,15 @@ const char *const path_verb_words[VERB_PATH_COUNT] = {
 	[VERB_EXECUTE] = "execute", [VERB_UNIX] = "unix",
 };
 
+const char *const record_words[] = { "exec", "exit", "connect", "listen", "open", "write", "dns", "call", NULL };
+const char *const refusal_do_words[REFUSAL_DOS + 1] = {
+	[REFUSAL_DENY] = "deny", [REFUSAL_ASK] = "ask", [REFUSAL_FREEZE] = "freeze", [REFUSAL_KILL] = "kill",
+};
+const char *const alert_words[] = { "informational", "low", "medium", "high", "critical", "fatal", NULL };
+const char *const workspace_words[WORKSPACE_KINDS + 1] = {
+	[WORKSPACE_UNSAID] = "", [WORKSPACE_DIRECT] = "direct", [WORKSPACE_COPY] = "copy", [WORKSPACE_EPHEMERAL] = "ephemeral",
+};
+
 #define WORD_MAX 32
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
