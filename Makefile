@@ -113,8 +113,9 @@ test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itse
 demo: ## the main job on real input, here or in a guest (KERNEL=6.1: in a guest with that kernel)
 	@scripts/demo $(if $(KERNEL),--kernel $(KERNEL))
 
-docs: $(BUILD)/events-doc ## write docs/events.md from the table of fields
+docs: $(BUILD)/events-doc $(BUILD)/bailiff ## write docs/events.md and docs/bailiff-policy.schema.json from the tables
 	$(BUILD)/events-doc >docs/events.md
+	$(BUILD)/bailiff policy schema >docs/bailiff-policy.schema.json
 
 lint: ## the walls of the house, its hand, and what analysers find
 	scripts/lint

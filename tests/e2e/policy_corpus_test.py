@@ -4,18 +4,27 @@
 does not, and the whole of what is said about each stands in NAME.expected, byte for byte. A message is read by somebody in a hurry: who
 changes one looks at what changed.
 
+The JSON Schema is judged by the same corpus, with a validator that is not ours: it passes the good ones and those bad ones that are of the
+right form; bad ones with "structural" in their first comment fail it.
+
     tests/e2e/policy_corpus_test.py [NAME...]     run, with a diff for each message that is another
     tests/e2e/policy_corpus_test.py --rewrite     take what is said now as right; look at `git diff` then
 """
 import difflib
+import glob
 import json
 import os
+import re
 import subprocess
 import sys
+
+import jsonschema
+import yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.path.abspath(os.path.join(os.environ.get("BUILD", os.path.join(HERE, "../../build")), "bailiff"))
 POLICIES = os.path.join(HERE, "../policies")
+SCHEMA = os.path.join(HERE, "../../docs/bailiff-policy.schema.json")
 PARAMS = ["workspace=/srv/ws", "home=/home/u", "db=10.0.0.1", "relative=ws", "badto=10.0.0.1/8"]
 FAILED = []
 
@@ -98,6 +107,82 @@ def run_one(kind, name, rewrite):
     say(not problem, f"{kind}/{stem}", problem or json_problem(directory, name, code, said) or "")
 
 
+# ---- the schema ----
+
+
+class Loader(yaml.SafeLoader):
+    """YAML 1.2's core schema, which editors read: no dates, no yes and no."""
+
+
+Loader.yaml_implicit_resolvers = {}
+for tag, pattern, first in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+):
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
+
+
+def is_structural(text):
+    comment = next((line for line in text.lstrip("\ufeff").splitlines() if line.startswith("#")), "")
+    return "structural" in comment
+
+
+def schema_problem(validator, kind, name):
+    """Whether the schema says what it should; a text that is no YAML is no matter of the schema."""
+    with open(os.path.join(POLICIES, kind, name), "rb") as file:
+        raw = file.read()
+    structural = is_structural(raw.decode(errors="replace"))
+    try:
+        document = yaml.load(raw.decode(), Loader=Loader)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        return "no YAML, and marked structural" if structural else None
+    if document is None:
+        return None
+    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if structural and not error:
+        return "the schema passes it"
+    if error and not structural:
+        return f"the schema refuses it: {error.json_path}: {error.message[:200]}"
+    return None
+
+
+def schema_test():
+    done = subprocess.run([BINARY, "policy", "schema"], capture_output=True, check=False)
+    out = done.stdout
+    say(done.returncode == 0 and not done.stderr, "policy schema prints")
+    say(out == pinned(SCHEMA), "the schema in docs is what the tables make", "" if out == pinned(SCHEMA) else "run `make docs`")
+    schema = json.loads(out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    shipped = [os.path.relpath(path, POLICIES) for path in glob.glob(os.path.join(HERE, "../../user/policy/presets/*.yaml"))]
+    shipped += [os.path.relpath(path, POLICIES) for path in glob.glob(os.path.join(HERE, "../../docs/examples/*.yaml"))]
+    for kind, names in (("good", every_policy("good")), ("bad", every_policy("bad")), ("../policies", shipped)):
+        problems = [(name, schema_problem(validator, kind, name)) for name in names]
+        for name, problem in problems:
+            if problem:
+                say(False, f"schema: {kind}/{name}", problem)
+        say(not any(problem for _, problem in problems), f"the schema judges every {'shipped' if names is shipped else kind} policy by its form")
+    marked = [name for name in every_policy("bad") if is_structural(pinned(os.path.join(POLICIES, "bad", name)).decode(errors="replace"))]
+    say(len(marked) >= 30, "many bad policies are of a wrong form", f"{len(marked)} are")
+    for field in undescribed(schema, "$"):
+        say(False, f"schema: {field}", "no description")
+
+
+def undescribed(node, path):
+    """Keys that an editor could not explain."""
+    if isinstance(node, list):
+        for item in node:
+            yield from undescribed(item, path)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if key == "properties":
+            yield from (f"{path}.{name}" for name, inner in value.items() if not inner.get("description"))
+        yield from undescribed(value, f"{path}.{key}")
+
+
 def every_policy(kind):
     return sorted(name for name in os.listdir(os.path.join(POLICIES, kind)) if name.endswith(".yaml"))
 
@@ -109,7 +194,9 @@ def main():
         for name in every_policy(kind):
             if not only or any(word in name for word in only):
                 run_one(kind, name, rewrite)
-    say(only or len(every_policy("bad")) >= 120, "the corpus has 120 bad policies", str(len(every_policy("bad"))))
+    if not only:
+        schema_test()
+    say(only or len(every_policy("bad")) >= 150, "the corpus has 150 bad policies", str(len(every_policy("bad"))))
     return 1 if FAILED else 0
 
 

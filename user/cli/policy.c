@@ -93,6 +93,7 @@ static const struct {
 	{ "explain", &policy_explain_command, "what it says to an action, and why" },
 	{ "diff",    &policy_diff_command,   "what another one newly allows and newly refuses" },
 	{ "show",    &policy_show_command,   "what it comes to, rule by rule; the presets" },
+	{ "schema",  &policy_schema_command, "what editors complete and check a policy by" },
 	{ "digest",  NULL,                   "its name in every event: the hash of what it does" },
 };
 

@@ -30,7 +30,7 @@ struct policy_command {
 	int (*run)(char **rest, size_t count, const struct policy_options *o);
 	size_t operands_max;
 };
-extern const struct policy_command policy_explain_command, policy_diff_command, policy_show_command;
+extern const struct policy_command policy_explain_command, policy_diff_command, policy_show_command, policy_schema_command;
 
 /* "base.metadata (preset:base:92): why" */
 void policy_rule_print(struct buf *out, const struct policy_rule_info *rule);

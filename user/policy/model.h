@@ -216,6 +216,7 @@ enum shape_kind {
 };
 struct shape {
 	enum shape_kind kind;
+	const char *name;		/* under which the schema writes it once; NULL: wherever it is met */
 	const char *pattern;
 	const char *const *words;	/* NULL-terminated */
 	const struct shape *of, *other;
@@ -223,7 +224,7 @@ struct shape {
 	size_t field_count;
 	bool number, single;
 };
-#define SHAPE_OF_FIELDS(table) { .kind = SHAPE_FIELDS, .fields = (table), .field_count = ARRAY_SIZE(table) }
+#define SHAPE_OF_FIELDS(table, ...) { .kind = SHAPE_FIELDS, .fields = (table), .field_count = ARRAY_SIZE(table), __VA_ARGS__ }
 extern const struct shape shape_text, shape_path, shape_paths;	/* shape.c */
 extern const struct shape shape_params, shape_tests;	/* read_params.c */
 extern const struct shape shape_files, shape_unix;	/* read_files.c */

@@ -86,6 +86,8 @@ int policy_canonical(const struct policy *p, struct buf *out);	/* effective poli
 int policy_show(const struct policy *p, struct buf *out);	/* effective rules for people, each with its file and line */
 const char *policy_preset(const char *name);		/* text of a preset, NULL; policy_preset(NULL): names, one a line */
 
+int policy_schema(struct buf *out);			/* the JSON Schema of the language */
+
 /* ---- the image (layout: bpf/abi.h) ---- */
 struct policy_image {
 	__u32 *words;

@@ -189,14 +189,14 @@ static bool read_files_metadata(struct reader *r, const struct yaml_node *n, voi
 }
 
 /* A plain path, or a map that says more. */
-#define SHAPE_RULES(name, table) \
-	static const struct shape shape_##name##_fields = SHAPE_OF_FIELDS(table); \
-	static const struct shape shape_##name##_rule = { .kind = SHAPE_EITHER, .of = &shape_path, .other = &shape_##name##_fields }; \
-	static const struct shape shape_##name##_rules = { .kind = SHAPE_LIST, .of = &shape_##name##_rule }
-SHAPE_RULES(allow, allow_fields);
-SHAPE_RULES(deny, deny_fields);
-static const struct shape shape_unix_fields = SHAPE_OF_FIELDS(unix_fields);
-static const struct shape shape_unix_rule = { .kind = SHAPE_EITHER, .of = &shape_path, .other = &shape_unix_fields };
+#define SHAPE_RULES(prefix, title, table) \
+	static const struct shape prefix##_fields = SHAPE_OF_FIELDS(table); \
+	static const struct shape prefix##_rule = { .kind = SHAPE_EITHER, .name = title, .of = &shape_path, .other = &prefix##_fields }
+SHAPE_RULES(shape_allow, "allow-rule", allow_fields);
+SHAPE_RULES(shape_deny, "deny-rule", deny_fields);
+SHAPE_RULES(shape_unix, "socket-rule", unix_fields);
+static const struct shape shape_allow_rules = { .kind = SHAPE_LIST, .of = &shape_allow_rule };
+static const struct shape shape_deny_rules = { .kind = SHAPE_LIST, .of = &shape_deny_rule };
 const struct shape shape_unix = { .kind = SHAPE_LIST, .of = &shape_unix_rule };
 static const struct shape shape_metadata = { .kind = SHAPE_WORD, .words = metadata_words };
 

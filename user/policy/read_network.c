@@ -185,7 +185,7 @@ static const struct field entry_fields[] = {
 	FIELD("proto", read_proto, &shape_proto, "tcp, udp or both. An allow without it is for tcp, a deny for both."),
 	UNBUILT("tls", read_tls, &shape_tls, "off: a rule by domain name that does not look into TLS."), EFFECT_FIELD, RULE_FIELDS,
 };
-static const struct shape shape_entry = SHAPE_OF_FIELDS(entry_fields);
+static const struct shape shape_entry = SHAPE_OF_FIELDS(entry_fields, .name = "network-rule");
 static const struct shape shape_entries = { .kind = SHAPE_LIST, .of = &shape_entry };
 
 static bool entry_read(struct reader *r, const struct yaml_node *n, struct rule *rule)

@@ -2,6 +2,6 @@
 /* Shapes that several tables of keys share. */
 #include "policy/model.h"
 
-const struct shape shape_text = { .kind = SHAPE_TEXT, .pattern = "\\S", .number = true };
-const struct shape shape_path = { .kind = SHAPE_TEXT, .pattern = "^(/|\\*\\*(/|$)|\\$[a-z0-9_]+(/|$))" };
-const struct shape shape_paths = { .kind = SHAPE_SOME, .of = &shape_path };
+const struct shape shape_text = { .kind = SHAPE_TEXT, .pattern = "[\\s\\S]", .number = true };
+const struct shape shape_path = { .kind = SHAPE_TEXT, .name = "path", .pattern = "^(/|\\*\\*(/|$)|\\$[a-z0-9_]+(/|$))" };
+const struct shape shape_paths = { .kind = SHAPE_SOME, .name = "paths", .of = &shape_path };
