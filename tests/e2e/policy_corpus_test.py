@@ -142,9 +142,9 @@ def schema_problem(validator, kind, name):
         return None
     error = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if structural and not error:
-        return "the schema passes it"
+        return "the schema passes it: no \"structural\" in its first comment, then"
     if error and not structural:
-        return f"the schema refuses it: {error.json_path}: {error.message[:200]}"
+        return f"the schema refuses it, so its first line is `# structural`: {error.json_path}: {error.message[:200]}"
     return None
 
 
