@@ -940,6 +940,36 @@ TEST(engine_killed_its_successor_adopts_names_policies_commands_and_counts)
 	close_world(&w);
 }
 
+TEST(engine_killed_counts_of_a_replaced_policy_are_not_lost)
+{
+	struct world w;
+	struct control_message m;
+	char id[ULID_CHARS + 1];
+	struct buf b = { 0 };
+
+	open_world(&w);
+	engine_start(&w);
+	create(&w, true, id);
+	refuse(kernel_id(0), rule_number(demo, "secret"), 4, false);
+	begin(&b, "reload", id);
+	kv_add_str(&b, "policy", demo2);
+	kv_add_str(&b, "policy_file", "two.yaml");
+	ask(&w, &b, -1, &m);
+	control_message_done(&m);
+	engine_gone(&w, SIGKILL);
+	refuse(kernel_id(0), rule_number(demo2, "secret"), 1, false);
+	engine_start(&w);
+	wait_state(&w, id, "live");
+	begin(&b, "summary", id);
+	ask(&w, &b, -1, &m);
+	CHECK_EQ(number(&m, "refused"), 7);
+	control_message_done(&m);
+	end(&w, id);
+	engine_gone(&w, SIGTERM);
+	CHECK_EQ(lines(&w, "\"session.end\"", "\"secret\":[2,0]", "\"secret@1\":[5,0]"), 1);
+	close_world(&w);
+}
+
 TEST(engine_killed_its_successor_ends_what_nobody_will_ever_start)
 {
 	char unused[ULID_CHARS + 1], held[ULID_CHARS + 1];

@@ -35,10 +35,13 @@ static void answer_waiters(struct engine *e, struct session *s, const char *trou
 	}
 }
 
+/* Also of policies that were replaced so long ago that their rules have no names any more, as one. */
 static size_t all_counts(const struct session *s, struct event_count *out)
 {
-	size_t n = 0;
+	size_t n = s->retired.refused || s->retired.would;
 
+	if (n && out)
+		out[0] = (struct event_count){ .refused = s->retired.refused, .would = s->retired.would, .rule = RULE_NONE };
 	for (const struct session_generation *g = s->generation; g; g = g->older) {
 		for (size_t i = 0; g->ledger.rows && i < g->ledger.nrules + B_COUNT; i++) {
 			const struct counter *c = &g->ledger.rows[i].counted;

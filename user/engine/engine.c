@@ -4,6 +4,7 @@
  * last, for it is what tells others that all is well. Then callbacks only. Closing lets go and changes nothing that is in force.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -159,6 +160,7 @@ int engine_attach(struct engine *e, char why[256])
 		return 0;
 	err = kernel_attach(e->kernel, why);
 	e->attached = !err;
+	malloc_trim(0);		/* loading takes more memory than all that comes after it */
 	return err;
 }
 

@@ -133,6 +133,8 @@ int generation_revive(struct session_generation *g, const char *const *own)
 		g->policy = NULL;
 		return -EBADMSG;
 	}
+	if (g->ledger.rows)	/* a replaced one: its file has its counts */
+		return g->ledger.nrules == policy_rule_count(g->policy) ? 0 : -EBADMSG;
 	return ledger_init(&g->ledger, policy_rule_count(g->policy));
 }
 

@@ -100,7 +100,7 @@ enum event_notice_kind {
 
 /* Exact totals of one rule. */
 struct event_count {
-	uint32_t generation, rule;
+	uint32_t generation, rule;	/* RULE_NONE: of all policies that nobody can name rules of any more */
 	uint64_t refused, would;
 };
 struct event_coverage {

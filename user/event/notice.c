@@ -71,6 +71,14 @@ static void begin_piece(struct work *w, struct piece *p, enum event_field f, str
 	json_init(j, &w->e->extra);
 }
 
+static void counts_pair(struct json *j, const char *key, const struct event_count *c)
+{
+	json_begin_array(j, key);
+	json_u64(j, NULL, c->refused);
+	json_u64(j, NULL, c->would);
+	json_end_array(j);
+}
+
 static void write_counts(struct work *w, struct json *j)
 {
 	json_begin_object(j, NULL);
@@ -79,15 +87,16 @@ static void write_counts(struct work *w, struct json *j)
 		struct event_rule rule;
 		char key[200];
 
+		if (c->rule == RULE_NONE) {
+			counts_pair(j, "(earlier policies)", c);
+			continue;
+		}
 		events_find_rule(w->e, w->n->sandbox, c->generation, c->rule, &rule);
 		if (c->generation == w->n->generation)
 			snprintf(key, sizeof(key), "%s", rule.id);
 		else	/* of an earlier policy of the session: another rule, even under the same id */
 			snprintf(key, sizeof(key), "%s@%u", rule.id, c->generation);
-		json_begin_array(j, key);
-		json_u64(j, NULL, c->refused);
-		json_u64(j, NULL, c->would);
-		json_end_array(j);
+		counts_pair(j, key, c);
 	}
 	json_end_object(j);
 }

@@ -26,7 +26,23 @@ int boot_id_read(char out[BOOT_ID_CHARS + 1])
 }
 
 /* ---- writing ---- */
-static void add_generation(struct buf *out, const struct session_generation *g, struct buf *scratch)
+/* The kernel has the newest generation's counts; what was counted under a replaced one is nowhere else. */
+static void add_counts(struct buf *out, const struct ledger *l)
+{
+	char text[80];
+
+	kv_add_u64(out, "rules", l->nrules);
+	for (size_t i = 0; l->rows && i < l->nrules + B_COUNT; i++) {
+		const struct counter *c = &l->rows[i].counted;
+
+		if (!c->refused && !c->would)
+			continue;
+		snprintf(text, sizeof(text), "%zu %llu %llu", i, (unsigned long long)c->refused, (unsigned long long)c->would);
+		kv_add_str(out, "counted", text);
+	}
+}
+
+static void add_generation(struct buf *out, const struct session_generation *g, bool newest, struct buf *scratch)
 {
 	kv_begin(scratch);
 	kv_add_u64(scratch, "number", g->number);
@@ -35,6 +51,8 @@ static void add_generation(struct buf *out, const struct session_generation *g, 
 	kv_add_str(scratch, "digest", g->digest);
 	for (size_t i = 0; i < g->param_count; i++)
 		kv_add_str(scratch, "param", g->params[i]);
+	if (!newest)
+		add_counts(scratch, &g->ledger);
 	if (!kv_end(scratch))
 		kv_add(out, "generation", scratch->data, scratch->len);
 	else
@@ -93,7 +111,7 @@ int session_save(int dir, const struct session *s, const char *boot_id)
 	for (const struct session_generation *g = s->generation; g; g = g->older) {
 		if (g != s->generation && b.len + g->text_len > OLD_POLICIES_BYTES)
 			break;
-		add_generation(&b, g, &scratch);
+		add_generation(&b, g, g == s->generation, &scratch);
 	}
 	for (const struct session_command *c = s->commands; c; c = c->older)
 		add_command(&b, c, &scratch);
@@ -142,6 +160,30 @@ static int read_params(const struct kv *m, struct session_generation *g)
 	return 0;
 }
 
+static int read_count(const char *text, struct ledger *l)
+{
+	unsigned long long refused, would;
+	size_t row;
+
+	if (sscanf(text, "%zu %llu %llu", &row, &refused, &would) != 3 || row >= l->nrules + B_COUNT)
+		return -EBADMSG;
+	l->rows[row].counted = (struct counter){ refused, would };
+	return 0;
+}
+
+static int read_counts(const struct kv *m, struct ledger *l)
+{
+	uint64_t rules = number(m, "rules");
+	int err;
+
+	if (!kv_get(m, "rules"))
+		return 0;
+	err = rules < RULE_NONE ? ledger_init(l, rules) : -EBADMSG;
+	for (const struct kv_pair *p = kv_find(m, "counted", NULL); p && !err; p = kv_find(m, "counted", p))
+		err = read_count(p->value, l);
+	return err;
+}
+
 static int read_generation(const struct kv *m, struct session_generation *g)
 {
 	const struct kv_pair *text = kv_find(m, "policy", NULL);
@@ -159,6 +201,8 @@ static int read_generation(const struct kv *m, struct session_generation *g)
 	err = copy_value(m, "policy_file", &g->file);
 	if (!err)
 		err = copy_value(m, "digest", &g->digest);
+	if (!err)
+		err = read_counts(m, &g->ledger);
 	return err ? err : read_params(m, g);
 }
 
