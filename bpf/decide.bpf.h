@@ -151,44 +151,31 @@ static __always_inline bool addr_is_v4(const struct rec_addr *a)
 	return !be32_at(a->addr) && !be32_at(a->addr + 4) && be32_at(a->addr + 8) == 0xffff;
 }
 
-/*
- * An address, port and protocol; listen picks the listen rules, else connect and send. Global, so that it is verified once a program.
- */
-noinline int decide_address(struct rec_addr *addr, __u32 slot_index, __u32 listen, struct ruling *out)
+/* Which set of rules holds for the address: its row in the slot's table of planes. */
+static __always_inline __u32 address_set(const struct policy_slot *slot, struct search *s, const struct rec_addr *addr)
 {
-	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
-	struct search s = {};
-	__u32 zero = 0, set, table, bits, entry, deny, allow, plane;
+	__u32 set;
 
-	if (!out)
-		return 0;
-	out->refused = 1;
-	out->rule = RULE_BUILTIN(NETWORK_DEFAULT);
-	s.arena = bpf_map_lookup_elem(&arena, &zero);
-	if (!slot || !s.arena || !addr)
-		return 0;
 	if (addr_is_v4(addr)) {
-		s.width = UNKNOWN(1);
-		s.key[0] = be32_at(addr->addr + 12);
-		set = search_run(&s, slot->net4_off, slot->net4_bits);
-		set = arena_word(s.arena, slot->net4_off + (1u << (slot->net4_bits & 31)) + set);
-	} else {
-		s.width = UNKNOWN(4);
-		s.key[0] = be32_at(addr->addr);
-		s.key[1] = be32_at(addr->addr + 4);
-		s.key[2] = be32_at(addr->addr + 8);
-		s.key[3] = be32_at(addr->addr + 12);
-		set = search_run(&s, slot->net6_off, slot->net6_bits);
-		set = arena_word(s.arena, slot->net6_off + (4u << (slot->net6_bits & 31)) + set);
+		s->width = UNKNOWN(1);
+		s->key[0] = be32_at(addr->addr + 12);
+		set = search_run(s, slot->net4_off, slot->net4_bits);
+		return arena_word(s->arena, slot->net4_off + (1u << (slot->net4_bits & 31)) + set);
 	}
-	plane = (addr->proto == IPPROTO_UDP) + 2 * !!listen;
-	table = arena_word(s.arena, slot->netset_off + 8 * set + 2 * plane);
-	bits = arena_word(s.arena, slot->netset_off + 8 * set + 2 * plane + 1) & 31;
-	s.width = UNKNOWN(1);
-	s.key[0] = addr->port;
-	entry = arena_word(s.arena, table + (1u << bits) + search_run(&s, table, bits));
-	deny = entry >> 16;
-	allow = entry & 0xffff;
+	s->width = UNKNOWN(4);
+	s->key[0] = be32_at(addr->addr);
+	s->key[1] = be32_at(addr->addr + 4);
+	s->key[2] = be32_at(addr->addr + 8);
+	s->key[3] = be32_at(addr->addr + 12);
+	set = search_run(s, slot->net6_off, slot->net6_bits);
+	return arena_word(s->arena, slot->net6_off + (4u << (slot->net6_bits & 31)) + set);
+}
+
+/* What a cell says: a refusal before an allowance; with neither, the policy's default (out holds its refusal). */
+static __always_inline void ruling_of_cell(const struct policy_slot *slot, __u32 cell, struct ruling *out)
+{
+	__u32 deny = cell >> 16, allow = cell & 0xffff;
+
 	if (deny != RULE_NONE) {
 		out->rule = rule_of_cell(deny, slot->nrules);
 	} else if (allow != RULE_NONE) {
@@ -198,6 +185,31 @@ noinline int decide_address(struct rec_addr *addr, __u32 slot_index, __u32 liste
 		out->rule = RULE_NONE;
 		out->refused = 0;
 	}
+}
+
+/*
+ * An address, port and protocol; listen picks the listen rules, else connect and send. Global, so that it is verified once a program.
+ */
+noinline int decide_address(struct rec_addr *addr, __u32 slot_index, __u32 listen, struct ruling *out)
+{
+	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
+	struct search s = {};
+	__u32 zero = 0, set, table, bits, plane;
+
+	if (!out)
+		return 0;
+	out->refused = 1;
+	out->rule = RULE_BUILTIN(NETWORK_DEFAULT);
+	s.arena = bpf_map_lookup_elem(&arena, &zero);
+	if (!slot || !s.arena || !addr)
+		return 0;
+	set = address_set(slot, &s, addr);
+	plane = (addr->proto == IPPROTO_UDP) + 2 * !!listen;
+	table = arena_word(s.arena, slot->netset_off + 8 * set + 2 * plane);
+	bits = arena_word(s.arena, slot->netset_off + 8 * set + 2 * plane + 1) & 31;
+	s.width = UNKNOWN(1);
+	s.key[0] = addr->port;
+	ruling_of_cell(slot, arena_word(s.arena, table + (1u << bits) + search_run(&s, table, bits)), out);
 	return 0;
 }
 

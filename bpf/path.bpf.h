@@ -190,8 +190,9 @@ static __always_inline void top_trust(struct walk *w)
 }
 
 /*
- * Walk from walks[which].from_dentry and from_mount into text `which` of a claimed scratch. On return walks[which].why says whether the path is known and pos is its
- * first byte. A rename or mount anywhere meanwhile makes us start again, for the text could mix two states of the tree.
+ * Walk from walks[which].from_dentry and from_mount into text `which` of a claimed scratch. On return walks[which].why says
+ * whether the path is known and pos is its first byte. A rename or mount anywhere meanwhile makes us start again, for the text
+ * could mix two states of the tree.
  * Global, so that it is verified once a program.
  */
 noinline int path_walk(__u32 index, __u32 which)
