@@ -16,7 +16,7 @@ static char **workloads;
 static void shell(const char *command)
 {
 	pid_t pid = fork();
-	int status;
+	int status = 0;
 
 	if (!pid) {
 		int null = open("/dev/null", O_RDWR);

@@ -60,7 +60,7 @@ static void version(void)
 static unsigned long long once(void (*what)(void), const char *name)
 {
 	unsigned long long t = __rdtsc();
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (!pid) {

@@ -216,7 +216,7 @@ static int shm_map(void *unused)
 {
 	int id = shmget(IPC_PRIVATE, 4096, 0700);
 	void *p = shmat(id, NULL, SHM_EXEC);
-	int err = p == (void *)-1 ? -errno : 0;
+	int err = (intptr_t)p == -1 ? -errno : 0;
 
 	(void)unused;
 	shmctl(id, IPC_RMID, NULL);

@@ -127,11 +127,11 @@ TEST(the_32_bit_table_opens_nothing)
 
 /* ---- io_uring, where it is open ---- */
 
-static int ring_plain(void *arg)
+static int ring_plain(void *flags)
 {
 	struct io_uring_sqe nop = { .opcode = IORING_OP_NOP };
 	struct uring u;
-	int err = uring_open(&u, (long)arg);
+	int err = uring_open(&u, *(const unsigned *)flags);
 
 	return err ? err : uring_do(&u, &nop);
 }
@@ -139,10 +139,11 @@ static int ring_plain(void *arg)
 TEST(a_policy_that_names_io_uring_opens_it)
 {
 	struct ruled *r = ruled_new(with_uring, STAGE_ENFORCE);
+	unsigned plain = 0, polling = IORING_SETUP_SQPOLL;
 
 	govern_forget();
-	CHECK_EQ(ruled_run(r, ring_plain, NULL), 0);
-	CHECK_EQ(ruled_run(r, ring_plain, (void *)IORING_SETUP_SQPOLL), 0);
+	CHECK_EQ(ruled_run(r, ring_plain, &plain), 0);
+	CHECK_EQ(ruled_run(r, ring_plain, &polling), 0);
 	check_silent(r);
 	ruled_free(r);
 }
@@ -214,7 +215,7 @@ TEST(an_open_ring_lends_no_credentials_and_passes_no_commands)
 static int rewrite(long path)
 {
 	char value[256];
-	int in = open((const char *)path, O_RDONLY), fd = open((const char *)path, O_WRONLY);
+	int in = open(guarded_path(path), O_RDONLY), fd = open(guarded_path(path), O_WRONLY);
 	ssize_t n;
 
 	if (fd < 0)
@@ -225,7 +226,7 @@ static int rewrite(long path)
 
 static int open_to_write(long path)
 {
-	int fd = open((const char *)path, O_WRONLY);
+	int fd = open(guarded_path(path), O_WRONLY);
 
 	return fd < 0 ? -errno : rc(close(fd));
 }

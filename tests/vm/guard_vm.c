@@ -311,7 +311,7 @@ static int interface_flags(long arg)
 
 static int write_setting(long path)
 {
-	int fd = open((const char *)path, O_WRONLY);
+	int fd = open(guarded_path(path), O_WRONLY);
 
 	return fd < 0 ? -errno : rc(write(fd, "core", 4));
 }

@@ -18,6 +18,16 @@ struct guarded {
 	const char *path;	/* in the record; NULL: none */
 };
 
+/* An argument that is a path. */
+static inline const char *guarded_path(long arg)
+{
+	const char *path;
+
+	_Static_assert(sizeof(path) == sizeof(arg), "a long holds a pointer here");
+	memcpy(&path, &arg, sizeof(path));
+	return path;
+}
+
 /* policy NULL: everything that a policy can allow. */
 void check_guarded(const char *policy, const struct guarded *g);
 void check_guarded_observed(const struct guarded *g);

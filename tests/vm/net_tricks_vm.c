@@ -150,7 +150,7 @@ TEST(a_name_that_the_kernel_ignores_is_not_judged)
 /* The premise: where such a connection really ends. */
 static int arrived_at_source(int fd)
 {
-	union lo_addr peer;
+	union lo_addr peer = {};
 	socklen_t len = sizeof(peer);
 	uint32_t want = inet_addr(REFUSED_TO);
 

@@ -7,7 +7,6 @@
  * channel. So a channel is used on one connection only, a batch that is sent again gets a channel of its own, and an id that does not
  * rise means that the channel began anew. What each answer means is the table in hec_answer.c.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include "base/file.h"
 #include "base/hash.h"
@@ -15,12 +14,11 @@
 #include "sink/hec.h"
 
 #define TOKEN_MAX	1024
-#define URL_MAX		1024
 
 struct hec {
 	struct http *http;
 	struct http_reply reply;
-	char event_url[URL_MAX], ack_url[URL_MAX + 8];
+	struct hec_urls url;
 	char *token_file, *token;
 	struct buf envelope;		/* the part that is the same for all events */
 	bool ack, gzip;
@@ -30,57 +28,6 @@ struct hec {
 };
 
 /* ---- setting up ---- */
-
-/* By number or by the one name that means it; "127.0.0.1.example.com" is somebody's. */
-static bool loopback(const char *host)
-{
-	char name[64];
-	size_t n = strcspn(host, host[0] == '[' ? "]" : ":/");
-	uint8_t a[4];
-
-	if (n >= sizeof(name))
-		return false;
-	memcpy(name, host, n);
-	name[n] = 0;
-	return !strcmp(name, "localhost") || !strcmp(name, "[::1") || (inet_pton(AF_INET, name, a) == 1 && a[0] == 127);
-}
-
-static bool ends_with(const char *s, size_t n, const char *end)
-{
-	size_t m = strlen(end);
-
-	return n >= m && !memcmp(s + n - m, end, m);
-}
-
-/* "https://host:8088" and everything longer to the two addresses that are used. */
-static int parse_url(struct hec *h, const char *url, const char **why)
-{
-	static const char collector[] = "/services/collector";
-	const char *host = strstr(url, "://");
-	size_t n = strlen(url);
-	bool bare;
-
-	host = host ? host + 3 : url;
-	if (strncmp(url, "https://", 8) && !(!strncmp(url, "http://", 7) && loopback(host)))
-		return *why = "url must begin with https:// (http:// only to a loopback address)", -EINVAL;
-	if (strpbrk(url, "?#@ \t\r\n") || !*host || *host == '/' || n > URL_MAX - sizeof(collector) - 8)
-		return *why = "url must be https://host[:port][/path], without user, query or fragment", -EINVAL;
-	while (n && url[n - 1] == '/')
-		n--;
-	bare = !strchr(host, '/') || (size_t)(strchr(host, '/') - url) >= n;
-	if (ends_with(url, n, "/event"))
-		n -= 6;
-	else if (ends_with(url, n, "/event/1.0"))
-		n -= 10;
-	if (bare || !ends_with(url, n, collector)) {
-		snprintf(h->event_url, URL_MAX, "%.*s%s/event", (int)n, url, collector);
-		snprintf(h->ack_url, sizeof(h->ack_url), "%.*s%s/ack", (int)n, url, collector);
-	} else {
-		snprintf(h->event_url, URL_MAX, "%.*s/event", (int)n, url);
-		snprintf(h->ack_url, sizeof(h->ack_url), "%.*s/ack", (int)n, url);
-	}
-	return 0;
-}
 
 static void add_text(struct json *j, const char *key, const char *value)
 {
@@ -150,7 +97,7 @@ static int hec_setup(struct hec *h, const struct sink_options *o, const _Atomic 
 
 	if (!o->url || !o->token_file || !*o->token_file)
 		return *why = "a Splunk HEC sink needs url and token_file", -EINVAL;
-	err = parse_url(h, o->url, why);
+	err = hec_urls(o->url, &h->url, why);
 	if (err)
 		return err;
 	h->token_file = strdup(o->token_file);
@@ -345,7 +292,7 @@ static void hec_send(void *d, const struct buf *body, bool fresh, struct sink_ti
 		answer_again(a, "no random bytes for a channel");
 		return;
 	}
-	if (!post(h, h->event_url, h->ack ? t->channel : NULL, body, a)) {
+	if (!post(h, h->url.event, h->ack ? t->channel : NULL, body, a)) {
 		(void)channel_rotate(h);
 		return;
 	}
@@ -379,7 +326,7 @@ static void hec_ask(void *d, const struct sink_ticket *t, size_t n, bool *confir
 		answer_again(a, "no memory");
 		return;
 	}
-	if (!post(h, h->ack_url, t->channel, &body, a)) {
+	if (!post(h, h->url.ack, t->channel, &body, a)) {
 		(void)channel_rotate(h);
 		return;
 	}

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a Splunk HTTP Event Collector says, and what that means for us. Pure: bytes in, meaning out. */
+/* Where a Splunk HTTP Event Collector listens, what it says, and what that means for us. Pure: bytes in, meaning out. */
 #ifndef SINK_HEC_H
 #define SINK_HEC_H
 
 #include "base/http.h"
 #include "sink/dialect.h"
+
+#define HEC_URL_MAX 1024
+struct hec_urls {
+	char event[HEC_URL_MAX], ack[HEC_URL_MAX + 8];
+};
+/* "https://host:8088" and everything longer. -EINVAL with a sentence in *why. */
+int hec_urls(const char *url, struct hec_urls *out, const char **why);
 
 struct hec_said {
 	long status;		/* of HTTP */
