@@ -83,7 +83,7 @@ static int by_value(const void *a, const void *b)
 
 static void measure(const char *name, const char *variant, void (*what)(void), int rounds)
 {
-	unsigned long long t[ROUNDS_MAX];
+	unsigned long long t[ROUNDS_MAX] = {};
 
 	(void)once(what, name);
 	for (int i = 0; i < rounds; i++) {

@@ -422,7 +422,10 @@ static void refuse(uint64_t sandbox, uint32_t rule, uint64_t repeats, bool lose)
 		.path = "/usr/secret",
 	};
 
-	row->cells[rule >= BUILTIN_BASE ? row->nrules + rule - BUILTIN_BASE : rule].refused += 1 + repeats;
+	if (rule >= BUILTIN_BASE)
+		rule += row->nrules - BUILTIN_BASE;	/* its cell: builtin ones stand behind the policy's */
+	CHECK(rule < FAKE_CELLS);
+	row->cells[rule].refused += 1 + repeats;
 	r.d.h.size = sizeof(r.d) + r.d.path_len;
 	fake_submit(&r.d.h, lose);
 }

@@ -73,10 +73,11 @@ static bool on_refuse(void *ctx, pid_t pid, const char **why)
 
 static void open_world(struct world *w, size_t max, size_t per_process)
 {
-	struct server_options o = { .path = w->path, .max_connections = max, .max_per_process = per_process, .request = on_request,
-		.gone = on_gone, .refuse = on_refuse, .ctx = w };
+	struct server_options o = { .max_connections = max, .max_per_process = per_process, .request = on_request, .gone = on_gone,
+		.refuse = on_refuse, .ctx = w };
 
 	memset(w, 0, sizeof(*w));
+	o.path = w->path;
 	if (getuid())
 		SKIP("needs root: the server answers nobody else");
 	strcpy(w->dir, "/tmp/bailiff-server-XXXXXX");

@@ -145,7 +145,7 @@ static struct kernel *adopted(void)
 #define RULES 2	/* the read and the deny: only the deny refuses here */
 static uint64_t refused_of(struct kernel *k, bool retired)
 {
-	struct counter rules[RULES], builtin[B_COUNT];
+	struct counter rules[RULES] = {}, builtin[B_COUNT];
 
 	CHECK_EQ((retired ? kernel_counters_retired : kernel_counters)(k, left->id, rules, RULES, builtin), 0);
 	return rules[0].refused + rules[1].refused;

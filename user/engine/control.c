@@ -213,6 +213,8 @@ int control_send(int sock, const struct buf *message, const int *fds, size_t fd_
 		return message->err;
 	if (!message->len || message->len > KV_MAX_BYTES || fd_count > CONTROL_MAX_FDS)
 		return -EMSGSIZE;
+	if (fd_count && !fds)
+		return -EINVAL;
 	if (fd_count)
 		put_fds(&msg, &room, fds, fd_count);
 	while (iov[0].iov_len + iov[1].iov_len) {

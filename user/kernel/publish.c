@@ -197,6 +197,12 @@ int kernel_sandbox_new(struct kernel *k, struct policy_image *img, enum stage st
 	return 0;
 }
 
+static int retired_room(const struct kernel *k, uint32_t slot, struct counter **out)
+{
+	*out = calloc(k->slots[slot].nrules + B_COUNT, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
 /* The final counts of a slot that no program can see any more, into room that was had before the flip. */
 static void keep_retired(struct kernel *k, struct sandbox *sb, uint32_t slot, struct counter *room)
 {
@@ -218,10 +224,9 @@ int kernel_sandbox_reload(struct kernel *k, uint64_t id, struct policy_image *im
 	if (!sb || sb->state != SANDBOX_LIVE)
 		return -ENOENT;
 	old = sb->slot;
-	room = calloc(k->slots[old].nrules + B_COUNT, sizeof(*room));
-	if (!room)
-		return -ENOMEM;
-	err = slot_fill(k, img, k->slots[old].generation + 1, &fresh);
+	err = retired_room(k, old, &room);
+	if (!err)
+		err = slot_fill(k, img, k->slots[old].generation + 1, &fresh);
 	if (err)
 		return err;
 	__atomic_store_n(&sb->slot, fresh, __ATOMIC_RELEASE);
