@@ -80,6 +80,21 @@ void ruled_free(struct ruled *r)
 	free(r);
 }
 
+uint32_t ruled_members(struct ruled *r)
+{
+	struct kernel_sandbox sb;
+
+	CHECK_EQ(kernel_sandbox_get(govern_kernel, r->id, &sb), 0);
+	return sb.members;
+}
+
+bool ruled_members_become(struct ruled *r, uint32_t want)
+{
+	for (int i = 0; i < 500 && ruled_members(r) != want; i++)
+		usleep(10000);
+	return ruled_members(r) == want;
+}
+
 static void child(int go, int result, govern_fn fn, void *arg)
 {
 	char c;

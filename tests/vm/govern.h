@@ -42,6 +42,8 @@ struct kernel *govern_attached(void);
 struct ruled *ruled_new(const char *policy_text, enum stage stage);	/* policy: YAML; an error is printed and fails the test */
 void ruled_reload(struct ruled *r, const char *policy_text);
 void ruled_free(struct ruled *r);
+uint32_t ruled_members(struct ruled *r);
+bool ruled_members_become(struct ruled *r, uint32_t want);	/* within five seconds */
 int ruled_run(struct ruled *r, govern_fn fn, void *arg);	/* fn in a governed child; its result, or -ECHILD if it died of a signal */
 pid_t ruled_spawn(struct ruled *r, govern_fn fn, void *arg, int *result_fd);	/* the same, not waited for */
 /* In two steps: a child that waits, and its admission (r NULL: free). */
