@@ -85,7 +85,7 @@ SHELL := /bin/bash
 
 all: $(LIBS) $(BINS) ## build the programs into build/
 
-skeletons: $(SKELS)
+skeletons: $(SKELS) ## the kernel programs alone, as headers
 
 tests: all $(UNIT) $(REPLAYS) $(VM) $(BENCH) ## build what the tests run, without running it
 

@@ -109,6 +109,15 @@ def the_formatter_finds_no_fault_in_a_page():
 
 
 @test
+def make_help_lists_every_target():
+    with open(os.path.join(TOP, "Makefile"), encoding="utf-8") as f:
+        targets = next(line for line in f if line.startswith(".PHONY:")).split()[1:]
+    shown = subprocess.run(["make", "-s", "-C", TOP, "help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    listed = re.findall(r"(?m)^  make ([a-z-]+) ", shown)
+    assert sorted(listed) == sorted(targets), set(listed) ^ set(targets)
+
+
+@test
 def every_page_is_installed_where_man_looks():
     root = tempfile.mkdtemp(prefix="bailiff-docs.")
     try:
