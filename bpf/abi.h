@@ -172,7 +172,8 @@ struct sandbox {
 	__u32 stage;
 	__u32 state;		/* SANDBOX_* */
 	__u32 members;		/* living tasks (threads) */
-	__u64 pad[3];
+	__u32 replaced;		/* the engine's: slot of the policy before, whose last counts are in no file yet; 0: none */
+	__u32 pad[5];
 };
 enum { SANDBOX_FREE, SANDBOX_LIVE, SANDBOX_ENDING };
 

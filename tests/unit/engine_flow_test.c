@@ -943,22 +943,28 @@ TEST(engine_killed_its_successor_adopts_names_policies_commands_and_counts)
 	close_world(&w);
 }
 
-TEST(engine_killed_counts_of_a_replaced_policy_are_not_lost)
+static void lose_an_engine_after_a_reload(bool within)
 {
-	struct world w;
-	struct control_message m;
-	char id[ULID_CHARS + 1];
+	struct control_message m = { 0 };
 	struct buf b = { 0 };
+	char id[ULID_CHARS + 1];
+	struct world w;
 
 	open_world(&w);
 	engine_start(&w);
 	create(&w, true, id);
 	refuse(kernel_id(0), rule_number(demo, "secret"), 4, false);
+	fake->die_in_reload = within;
 	begin(&b, "reload", id);
 	kv_add_str(&b, "policy", demo2);
 	kv_add_str(&b, "policy_file", "two.yaml");
-	ask(&w, &b, -1, &m);
+	if (within)
+		CHECK(control_call(w.sock, &b, NULL, 0, &m) < 0);
+	else
+		CHECK_OK(control_call(w.sock, &b, NULL, 0, &m));
+	buf_done(&b);
 	control_message_done(&m);
+	fake->die_in_reload = false;
 	engine_gone(&w, SIGKILL);
 	refuse(kernel_id(0), rule_number(demo2, "secret"), 1, false);
 	engine_start(&w);
@@ -971,6 +977,16 @@ TEST(engine_killed_counts_of_a_replaced_policy_are_not_lost)
 	engine_gone(&w, SIGTERM);
 	CHECK_EQ(lines(&w, "\"session.end\"", "\"secret\":[2,0]", "\"secret@1\":[5,0]"), 1);
 	close_world(&w);
+}
+
+TEST(engine_killed_counts_of_a_replaced_policy_are_not_lost)
+{
+	lose_an_engine_after_a_reload(false);
+}
+
+TEST(engine_killed_in_the_middle_of_a_reload_no_count_is_lost)
+{
+	lose_an_engine_after_a_reload(true);
 }
 
 TEST(engine_killed_its_successor_ends_what_nobody_will_ever_start)

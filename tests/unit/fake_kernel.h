@@ -7,6 +7,7 @@
 #ifndef TESTS_UNIT_FAKE_KERNEL_H
 #define TESTS_UNIT_FAKE_KERNEL_H
 
+#include <signal.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -27,7 +28,7 @@ struct fake_row {
 };
 
 struct fake {
-	bool can_enforce, attached, fail_label, fail_reload;
+	bool can_enforce, attached, fail_label, fail_reload, die_in_reload;
 	bool no_floor;			/* for the suite's libseccomp: a machine it has no calls of */
 	unsigned loads, attaches, detaches, labels, governs, forgets;
 	uint64_t beat_ns, next_id;
@@ -216,6 +217,8 @@ int kernel_sandbox_reload(struct kernel *k, uint64_t id, struct policy_image *im
 	memset(r->cells, 0, sizeof(r->cells));
 	r->nrules = img->slot.nrules;
 	*generation = ++r->sandbox.generation;
+	if (fake->die_in_reload)
+		raise(SIGKILL);		/* behind the flip */
 	return 0;
 }
 
@@ -325,6 +328,15 @@ int kernel_counters_retired(struct kernel *k, uint64_t id, struct counter *rules
 
 	(void)k;
 	return r && r->has_retired ? fake_copy(r->retired, r->retired_nrules, rules, nrules, builtin) : -ENOENT;
+}
+
+void kernel_counters_settled(struct kernel *k, uint64_t id)
+{
+	struct fake_row *r = fake_row(id);
+
+	(void)k;
+	if (r)
+		r->has_retired = false;
 }
 
 int kernel_ring_fd(struct kernel *k)

@@ -110,6 +110,8 @@ void account_retired(struct engine *e, struct session *s, struct session_generat
 
 	if (rules)
 		err = kernel_counters_retired(e->kernel, s->kernel_id, rules, g->ledger.nrules, builtin);
+	if (err == -ENOENT)
+		return;		/* settled */
 	if (!err)
 		err = ledger_count(&g->ledger, rules, builtin, clock_mono_ms());
 	if (err)

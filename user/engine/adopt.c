@@ -226,8 +226,11 @@ int adopt_all(struct engine *e)
 	for (struct session *s = registry_first(e->sessions); s; s = s->next) {
 		if (s->state == SESSION_ENDED || !s->kernel_id || !s->generation)
 			continue;
+		if (s->generation->older)
+			account_retired(e, s, s->generation->older);	/* a reload may have been under way */
 		coverage_notice(e, s);
 		flow_save(e, s);
+		kernel_counters_settled(e->kernel, s->kernel_id);
 		flow_adopted(e, s);
 	}
 	return cgroup_list(e->cgroups, on_leftover, e);

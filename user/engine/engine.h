@@ -85,7 +85,7 @@ void lookup_source(struct engine *e, struct event_source *out);
 /* ---- account.c: records in, counters compared ---- */
 int account_drain(struct engine *e);	/* 0: the rings are empty; -EAGAIN: more waits, there or for the disk */
 void account_drain_all(struct engine *e);	/* and note what the kernel numbered and never delivered */
-void account_retired(struct engine *e, struct session *s, struct session_generation *g);	/* after a reload: the last counts of what it replaced */
+void account_retired(struct engine *e, struct session *s, struct session_generation *g);	/* the last counts of what a reload replaced, unless settled */
 void account_session(struct engine *e, struct session *s);	/* fetch the kernel's counters of the generation in force */
 void account_notices(struct engine *e, struct session *s);	/* write the `counted` notices that are due */
 void account_heartbeat(struct engine *e);

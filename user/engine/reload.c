@@ -27,6 +27,7 @@ static int replace(struct engine *e, struct session *s, struct session_generatio
 	g->number = *number;
 	account_retired(e, s, old);
 	flow_save(e, s);
+	kernel_counters_settled(e->kernel, s->kernel_id);
 	return 0;
 }
 

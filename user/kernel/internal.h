@@ -31,12 +31,6 @@ int spans_mark(struct spans *s, uint32_t base, uint32_t size);	/* known to be ta
 void spans_drop(struct spans *s, uint32_t base);		/* one reference less */
 void spans_done(struct spans *s);
 
-struct retired {
-	uint64_t id;
-	struct counter *cells;
-	uint32_t nrules;
-};
-
 struct kernel {
 	char pin_dir[200];
 	struct kernel_options options;
@@ -49,7 +43,6 @@ struct kernel {
 	struct counter *counters;
 	struct host_state *host;
 	struct spans arena_spans, counter_spans;
-	struct retired *retired;	/* by sandbox index */
 	uint32_t *parting;		/* by sandbox index: the slot of one that ended, until a grace period has passed; 0: none */
 	size_t parting_count;
 	int grace_outer, grace_inner;
@@ -87,6 +80,7 @@ int pins_remove(const char *pin_dir);			/* everything of ours below it */
 
 /* ---- publish.c ---- */
 int publish_open(struct kernel *k);		/* mmap */
+void publish_grace(struct kernel *k);		/* returns when every program that was running has ended */
 int publish_take_over(struct kernel *k);	/* of maps of our own version: drop what a dead engine left half done, rebuild the span tables */
 void publish_close(struct kernel *k);
 size_t publish_living(const struct kernel *k);

@@ -50,7 +50,7 @@ static void close_maps(struct kernel *k)
 	size_t i;
 
 	publish_close(k);
-	k->arena = NULL, k->slots = NULL, k->sandboxes = NULL, k->counters = NULL, k->host = NULL, k->retired = NULL, k->parting = NULL;
+	k->arena = NULL, k->slots = NULL, k->sandboxes = NULL, k->counters = NULL, k->host = NULL, k->parting = NULL;
 	k->grace_inner = k->grace_outer = -1;
 	for (i = 0; i < MAP_COUNT; i++) {
 		if (k->maps[i] >= 0)

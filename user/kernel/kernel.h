@@ -67,8 +67,10 @@ int kernel_cgroup_forget(struct kernel *k, uint64_t cgroup_id);
 int kernel_member_label(struct kernel *k, int pidfd, uint64_t id, uint32_t command);	/* in force at its next instruction */
 /* Exact counts per rule of the generation in force (a reload starts new cells). */
 int kernel_counters(struct kernel *k, uint64_t id, struct counter *rules, size_t nrules, struct counter builtin[B_COUNT]);
-/* The final counts of the generation that the last reload of this sandbox retired; -ENOENT without one. */
+/* The final counts of the generation that the last reload of this sandbox replaced, also if another engine did it; -ENOENT without one. */
 int kernel_counters_retired(struct kernel *k, uint64_t id, struct counter *rules, size_t nrules, struct counter builtin[B_COUNT]);
+
+void kernel_counters_settled(struct kernel *k, uint64_t id);	/* they are kept elsewhere now */
 
 /* ---- rings ---- */
 typedef void (*kernel_record_fn)(void *ctx, const void *record, size_t size);

@@ -53,16 +53,23 @@ static int mark_live(struct kernel *k)
 	return 0;
 }
 
-/* Slots that a dead engine filled and no sandbox points at. */
+/* Slots that a dead engine filled and no sandbox needs. */
 static void reap_orphans(struct kernel *k)
 {
 	static uint8_t pointed[MAX_SLOTS];
 	size_t i;
 
 	memset(pointed, 0, sizeof(pointed));
-	for (i = 0; i < MAX_SANDBOXES; i++)
-		if (k->sandboxes[i].id && k->sandboxes[i].slot < MAX_SLOTS)
-			pointed[k->sandboxes[i].slot] = 1;
+	for (i = 0; i < MAX_SANDBOXES; i++) {
+		struct sandbox *sb = &k->sandboxes[i];
+
+		if (!sb->id || sb->slot >= MAX_SLOTS)
+			continue;
+		if (sb->replaced == sb->slot || sb->replaced >= MAX_SLOTS)
+			sb->replaced = 0;	/* its engine died before the flip */
+		pointed[sb->slot] = pointed[sb->replaced] = 1;
+	}
+	pointed[0] = 0;
 	for (i = 0; i < MAX_SLOTS; i++)
 		if (!pointed[i])
 			k->slots[i].in_use = 0;
@@ -86,9 +93,8 @@ int publish_open(struct kernel *k)
 
 	k->arena_spans.limit = ARENA_WORDS;
 	k->counter_spans.limit = COUNTER_CELLS;
-	k->retired = calloc(MAX_SANDBOXES, sizeof(*k->retired));
 	k->parting = calloc(MAX_SANDBOXES, sizeof(*k->parting));
-	if (!k->retired || !k->parting)
+	if (!k->parting)
 		return -ENOMEM;
 	if ((err = map_memory(k, MAP_ARENA, &k->arena)) || (err = map_memory(k, MAP_SLOTS, &k->slots)) ||
 	    (err = map_memory(k, MAP_SANDBOXES, &k->sandboxes)) || (err = map_memory(k, MAP_COUNTERS, &k->counters)) ||
@@ -100,6 +106,7 @@ int publish_open(struct kernel *k)
 int publish_take_over(struct kernel *k)
 {
 	reap_orphans(k);
+	publish_grace(k);	/* for counts of a policy that was being replaced */
 	return mark_live(k);
 }
 
@@ -111,7 +118,6 @@ static void unmap_memory(void *p, enum map_id id)
 
 void publish_close(struct kernel *k)
 {
-	size_t i;
 
 	unmap_memory(k->arena, MAP_ARENA);
 	unmap_memory(k->slots, MAP_SLOTS);
@@ -120,9 +126,6 @@ void publish_close(struct kernel *k)
 	unmap_memory(k->host, MAP_HOST);
 	spans_done(&k->arena_spans);
 	spans_done(&k->counter_spans);
-	for (i = 0; k->retired && i < MAX_SANDBOXES; i++)
-		free(k->retired[i].cells);
-	free(k->retired);
 	free(k->parting);
 	if (k->grace_outer >= 0)
 		close(k->grace_outer);

@@ -8,7 +8,7 @@
 #include "kernel/internal.h"
 
 /* A write to a map of maps returns only after every program that was running has ended (kernel/bpf/syscall.c, maybe_wait_bpf_programs). */
-static void grace_wait(struct kernel *k)
+void publish_grace(struct kernel *k)
 {
 	__u32 zero = 0;
 
@@ -30,7 +30,7 @@ static void grace_pass(struct kernel *k)
 {
 	size_t i;
 
-	grace_wait(k);
+	publish_grace(k);
 	for (i = 0; k->parting_count && i < MAX_SANDBOXES; i++) {
 		if (!k->parting[i])
 			continue;
@@ -197,42 +197,22 @@ int kernel_sandbox_new(struct kernel *k, struct policy_image *img, enum stage st
 	return 0;
 }
 
-static int retired_room(const struct kernel *k, uint32_t slot, struct counter **out)
-{
-	*out = calloc(k->slots[slot].nrules + B_COUNT, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
-}
-
-/* The final counts of a slot that no program can see any more, into room that was had before the flip. */
-static void keep_retired(struct kernel *k, struct sandbox *sb, uint32_t slot, struct counter *room)
-{
-	struct policy_slot *s = &k->slots[slot];
-	struct retired *r = &k->retired[sb - k->sandboxes];
-
-	memcpy(room, k->counters + s->counter_base, (s->nrules + B_COUNT) * sizeof(*room));
-	free(r->cells);
-	*r = (struct retired){ .id = sb->id, .cells = room, .nrules = s->nrules };
-}
-
+/* The slot before stays, as the only place where its last counts are, until they are settled: whoever is killed here loses none. */
 int kernel_sandbox_reload(struct kernel *k, uint64_t id, struct policy_image *img, uint32_t *generation)
 {
 	struct sandbox *sb = sandbox_find(k, id);
-	_free_ struct counter *room = NULL;
-	uint32_t old, fresh;
+	uint32_t fresh;
 	int err;
 
 	if (!sb || sb->state != SANDBOX_LIVE)
 		return -ENOENT;
-	old = sb->slot;
-	err = retired_room(k, old, &room);
-	if (!err)
-		err = slot_fill(k, img, k->slots[old].generation + 1, &fresh);
+	kernel_counters_settled(k, id);
+	err = slot_fill(k, img, k->slots[sb->slot].generation + 1, &fresh);
 	if (err)
 		return err;
+	sb->replaced = sb->slot;
 	__atomic_store_n(&sb->slot, fresh, __ATOMIC_RELEASE);
 	grace_pass(k);
-	keep_retired(k, sb, old, steal(&room));
-	slot_retire(k, old);
 	*generation = k->slots[fresh].generation;
 	return 0;
 }
@@ -250,21 +230,18 @@ int kernel_sandbox_end(struct kernel *k, uint64_t id)
 int kernel_sandbox_free(struct kernel *k, uint64_t id)
 {
 	struct sandbox *sb = sandbox_find(k, id);
-	struct retired *r;
 	uint32_t slot;
 
 	if (!sb)
 		return -ENOENT;
 	if (sb->members)
 		return -EBUSY;
+	kernel_counters_settled(k, id);
 	slot = sb->slot;
-	r = &k->retired[sb - k->sandboxes];
 	__atomic_store_n(&sb->state, SANDBOX_FREE, __ATOMIC_RELEASE);
 	__atomic_store_n(&sb->id, 0, __ATOMIC_RELEASE);
 	k->parting[sb - k->sandboxes] = slot;
 	k->parting_count++;
-	free(r->cells);
-	*r = (struct retired){};
 	return 0;
 }
 
@@ -325,9 +302,18 @@ int kernel_counters(struct kernel *k, uint64_t id, struct counter *rules, size_t
 int kernel_counters_retired(struct kernel *k, uint64_t id, struct counter *rules, size_t nrules, struct counter builtin[B_COUNT])
 {
 	struct sandbox *sb = sandbox_find(k, id);
-	struct retired *r = sb ? &k->retired[sb - k->sandboxes] : NULL;
+	struct policy_slot *s = sb && sb->replaced ? &k->slots[sb->replaced] : NULL;
 
-	if (!r || r->id != id || !r->cells)
-		return -ENOENT;
-	return copy_cells(r->cells, r->nrules, rules, nrules, builtin);
+	return s ? copy_cells(k->counters + s->counter_base, s->nrules, rules, nrules, builtin) : -ENOENT;
+}
+
+void kernel_counters_settled(struct kernel *k, uint64_t id)
+{
+	struct sandbox *sb = sandbox_find(k, id);
+	uint32_t slot = sb ? sb->replaced : 0;
+
+	if (!slot)
+		return;
+	sb->replaced = 0;
+	slot_retire(k, slot);
 }
