@@ -118,7 +118,6 @@ static void unmap_memory(void *p, enum map_id id)
 
 void publish_close(struct kernel *k)
 {
-
 	unmap_memory(k->arena, MAP_ARENA);
 	unmap_memory(k->slots, MAP_SLOTS);
 	unmap_memory(k->sandboxes, MAP_SANDBOXES);
