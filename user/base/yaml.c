@@ -18,6 +18,8 @@ struct reader {
 
 static int build(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out);
 
+static const yaml_mark_t nowhere;	/* the first place of the file; as an end: none */
+
 static int fail(struct reader *r, yaml_mark_t from, yaml_mark_t to, const char *help, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 static int fail(struct reader *r, yaml_mark_t from, yaml_mark_t to, const char *help, const char *fmt, ...)
 {
@@ -281,6 +283,7 @@ static int key_order(const void *a, const void *b)
 static int refuse_duplicates(struct reader *r, const struct yaml_node *map)
 {
 	const struct yaml_node *dup = NULL, *first = NULL;
+	yaml_mark_t from;
 	_free_ struct yaml_node **sorted = NULL;
 
 	if (map->count < 2)
@@ -302,9 +305,10 @@ static int refuse_duplicates(struct reader *r, const struct yaml_node *map)
 	}
 	if (!dup)
 		return 0;
+	from = (yaml_mark_t){ .line = dup->line - 1, .column = dup->column - 1 };
 	r->why->first_line = first->line;
 	r->why->first_column = first->column;
-	(void)fail(r, (yaml_mark_t){ .line = dup->line - 1, .column = dup->column - 1 }, (yaml_mark_t){}, "keep one",
+	(void)fail(r, from, nowhere, "keep one",
 		   "the key \"%.80s\" stands here twice, first on line %u", dup->text, first->line);
 	r->why->end_line = dup->end_line;
 	r->why->end_column = dup->end_column;
@@ -377,7 +381,7 @@ static int expect_start(struct reader *r)
 	if (err)
 		return err;
 	if (doc.type != YAML_DOCUMENT_START_EVENT)
-		return fail(r, (yaml_mark_t){}, (yaml_mark_t){}, "begin with \"version: 1\"", "the file is empty");
+		return fail(r, nowhere, nowhere, "begin with \"version: 1\"", "the file is empty");
 	if (doc.data.document_start.tag_directives.start != doc.data.document_start.tag_directives.end)
 		return fail(r, doc.start_mark, doc.start_mark, "remove it", "%%TAG is not supported");
 	return 0;
