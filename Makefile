@@ -81,7 +81,7 @@ SHELL := /bin/bash
 .SECONDEXPANSION:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all skeletons tests deps install test demo docs lint asan fuzz soak help clean
+.PHONY: all skeletons tests benches deps install test demo bench docs lint asan fuzz soak help clean
 
 all: $(LIBS) $(BINS) ## build the programs into build/
 
@@ -112,6 +112,12 @@ test: ## everything: unit, replay, end-to-end, guests of every kernel (sets itse
 
 demo: ## the main job on real input, here or in a guest (KERNEL=6.1: in a guest with that kernel)
 	@scripts/demo $(if $(KERNEL),--kernel $(KERNEL))
+
+bench: ## what it costs, beside limits and peers, in a guest that counts instructions (KERNEL=6.1, or all; else 6.12)
+	@scripts/deps --check build test || scripts/deps build test
+	@$(MAKE) --no-print-directory -j2 benches
+	@scripts/bench $(KERNEL)
+benches: all $(BENCH)
 
 docs: $(BUILD)/events-doc $(BUILD)/bailiff ## write docs/events.md and docs/bailiff-policy.schema.json from the tables
 	$(BUILD)/events-doc >docs/events.md

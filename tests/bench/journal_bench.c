@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one event costs in the journal, in CPU time: the appender's copy, the thread's leaf and tree hashes, writing and syncing. The line is
- * as long as the mean refusal. CPU time, not wall time, so that a busy machine changes little: journal_bench [DIR] [EVENTS].
+ * as long as the mean refusal. CPU time, not wall time, so that a busy machine changes little. journal_bench [DIR] [EVENTS]; prints
+ * `name native value`.
  */
 #include <stdio.h>
 #include <sys/resource.h>
@@ -30,8 +31,8 @@ static void bench_hash(const char *line, unsigned events)
 	leaf_end = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 	for (unsigned i = 0; i < events; i++)
 		(void)tree_add(&t, leaf);
-	printf("leaf hash            %7.0f ns per event of %d bytes\n", (leaf_end - start) / events, LINE_BYTES);
-	printf("tree                 %7.0f ns per event\n", (cpu_ns(CLOCK_THREAD_CPUTIME_ID) - leaf_end) / events);
+	printf("journal-leaf native %.0f\n", (leaf_end - start) / events);
+	printf("journal-tree native %.0f\n", (cpu_ns(CLOCK_THREAD_CPUTIME_ID) - leaf_end) / events);
 }
 
 int main(int argc, char **argv)
@@ -68,8 +69,8 @@ int main(int argc, char **argv)
 	all = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - all;
 	wall = cpu_ns(CLOCK_MONOTONIC) - wall;
 	journal_close(j);
-	printf("append               %7.0f ns of CPU per event, the caller's thread\n", own / events);
-	printf("append to durable    %7.0f ns of CPU per event, all threads: %.2f M events/s per core\n", all / events, events / all * 1e3);
-	printf("wall                 %7.0f ns per event (%u times the queue was full)\n", wall / events, refused);
+	printf("journal-append native %.0f\n", own / events);
+	printf("journal-durable native %.0f\n", all / events);
+	printf("# %.0f ns per event by the wall clock; %u times the queue was full\n", wall / events, refused);
 	return err ? 1 : 0;
 }

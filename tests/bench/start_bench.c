@@ -2,7 +2,8 @@
 /*
  * What a start costs, in guest time of fork, launcher, exec of a static program that does nothing, wait (idle waits included): bare, under
  * Landlock, by `bailiff run` with the engine up and another sandbox alive, and the very first start, which also starts the engine and
- * attaches. Prints `start-NAME variant instructions` lines; of several rounds the median. start POLICY [ROUNDS].
+ * attaches; and of that time what is work of any process, waiting left out. Prints `start-NAME variant instructions` lines; of several rounds the
+ * median. start_bench POLICY [ROUNDS].
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +58,22 @@ static void version(void)
 	execl("/t/bailiff", "bailiff", "help", NULL);
 }
 
+/* What this guest's only CPU has done for processes so far: a nanosecond is an instruction. */
+static unsigned long long work(void)
+{
+	unsigned long long ns = 0;
+	FILE *f = fopen("/proc/schedstat", "r");
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "cpu0 %*u %*u %*u %*u %*u %*u %llu", &ns) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return ns;
+}
+
 static unsigned long long once(void (*what)(void), const char *name)
 {
 	unsigned long long t = __rdtsc();
@@ -83,15 +100,19 @@ static int by_value(const void *a, const void *b)
 
 static void measure(const char *name, const char *variant, void (*what)(void), int rounds)
 {
-	unsigned long long t[ROUNDS_MAX] = {};
+	unsigned long long t[ROUNDS_MAX] = {}, w[ROUNDS_MAX] = {};
 
 	(void)once(what, name);
 	for (int i = 0; i < rounds; i++) {
 		usleep(200000);		/* what the round before left to others is done by then */
+		w[i] = work();
 		t[i] = once(what, name);
+		usleep(200000);
+		w[i] = work() - w[i];
 	}
 	qsort(t, rounds, sizeof(t[0]), by_value);
-	printf("%s %s %llu\n", name, variant, t[rounds / 2]);
+	qsort(w, rounds, sizeof(w[0]), by_value);
+	printf("%s %s %llu\n%s-work %s %llu\n", name, variant, t[rounds / 2], name, variant, w[rounds / 2]);
 	printf("# %s %s: %llu to %llu\n", name, variant, t[0], t[rounds - 1]);
 	fflush(stdout);
 }
@@ -100,7 +121,7 @@ static void measure(const char *name, const char *variant, void (*what)(void), i
 static void hold(void)
 {
 	pid_t pid = fork();
-	int status;
+	int status = 0;
 
 	if (!pid) {
 		quiet();

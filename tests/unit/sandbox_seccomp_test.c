@@ -212,6 +212,10 @@ TEST(floor_lets_exactly_nine_personalities_through)
 		CASE("%#x", i < 512 ? (unsigned)i : x);
 		CHECK_EQ(error, (i < 512 ? (uint32_t)i : x) & ~(PER_LINUX32 | UNAME26 | ADDR_NO_RANDOMIZE) ? EPERM : 0);
 	}
+	for (uint32_t bit = 1; bit; bit <<= 1) {
+		CASE("all but %#x", bit);
+		CHECK_EQ(judge(&b, AUDIT_ARCH_X86_64, __NR_personality, ~bit, 0), EPERM);
+	}
 	for (uint32_t v = 0; v < 8; v++)
 		through += !judge(&b, AUDIT_ARCH_X86_64, __NR_personality, (v & 1 ? PER_LINUX32 : 0) | (v & 2 ? UNAME26 : 0) | (v & 4 ? ADDR_NO_RANDOMIZE : 0), 0);
 	through += !judge(&b, AUDIT_ARCH_X86_64, __NR_personality, 0xffffffff, 0);

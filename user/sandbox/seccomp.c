@@ -44,19 +44,23 @@ static int refuse_masked(scmp_filter_ctx f, int nr, int error, unsigned arg, uin
 }
 
 /*
- * A rule may compare an argument once, so "none of these bits, unless it is all ones (the question)" becomes two families: with the top bit
- * clear, any forbidden bit that is set; with the top bit set, any bit that is clear.
+ * Refused: any forbidden bit, unless all bits are set (the question). A rule may compare an argument only once, so: not all forbidden bits are
+ * equal, which is that somewhere in their circle a set one is followed by a clear one; or all are set, hence the top one, and an allowed one is
+ * clear. Few rules, since the kernel compiles them at each start.
  */
 static int refuse_personality(scmp_filter_ctx f, int nr, int error)
 {
 	const uint32_t top = 1u << 31, allowed = PER_LINUX32 | UNAME26 | ADDR_NO_RANDOMIZE;
+	uint32_t before = top;
 	int err = 0;
 
-	for (uint32_t bit = 1; !err && bit < top; bit <<= 1) {
-		if (!(bit & allowed))
-			err = refuse_masked(f, nr, error, 0, top | bit, bit);
-		if (!err)
+	for (uint32_t bit = 1; !err && bit; bit <<= 1) {
+		if (bit & allowed) {
 			err = refuse_masked(f, nr, error, 0, top | bit, top);
+			continue;
+		}
+		err = refuse_masked(f, nr, error, 0, before | bit, before);
+		before = bit;
 	}
 	return err;
 }
