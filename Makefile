@@ -117,7 +117,7 @@ bench: ## what it costs, beside limits and peers, in a guest that counts instruc
 	@scripts/deps --check build test || scripts/deps build test
 	@$(MAKE) --no-print-directory -j2 benches
 	@scripts/bench $(KERNEL)
-benches: all $(BENCH)
+benches: all $(BENCH) ## build what bench runs, without running it
 
 docs: $(BUILD)/events-doc $(BUILD)/bailiff ## write docs/events.md and docs/bailiff-policy.schema.json from the tables
 	$(BUILD)/events-doc >docs/events.md
