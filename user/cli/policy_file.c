@@ -9,6 +9,7 @@
 #include "cli/policy.h"
 
 #define POLICY_BYTES (1u << 20)
+#define POLICY_DIRECTORY "/etc/bailiff/policies/"
 
 struct params {
 	struct policy_param *items;
@@ -44,8 +45,50 @@ static int params_take(const struct cli_list *list, struct params *out)
 	return 0;
 }
 
+/* A ceiling's text: NAME.yaml beside the policy, else where the host's policies are. None is no failure: it may be a preset's name. */
+struct ceiling {
+	struct policy_ceiling ceiling;
+	char *name, *file, *text;
+};
+
+static void ceiling_done(struct ceiling *c)
+{
+	free(c->name);
+	free(c->file);
+	free(c->text);
+}
+
+static bool ceiling_try(struct ceiling *c, const char *directory, size_t len)
+{
+	_buf_ struct buf path = {};
+
+	buf_addf(&path, "%.*s%s.yaml", (int)len, directory, c->name);
+	if (path.err || file_slurp(path.data, POLICY_BYTES, &c->text, &c->ceiling.len))
+		return false;
+	c->file = steal(&path.data);
+	c->ceiling.name = c->name;
+	c->ceiling.file = c->file;
+	c->ceiling.text = c->text;
+	return true;
+}
+
+static void ceiling_find(struct policy_source *source, struct ceiling *c)
+{
+	const char *slash = strrchr(source->file, '/');
+
+	c->name = policy_within(source->text, source->len);
+	if (!c->name || strchr(c->name, '/'))
+		return;
+	if (!ceiling_try(c, source->file, slash ? (size_t)(slash - source->file) + 1 : 0) &&
+	    !ceiling_try(c, POLICY_DIRECTORY, strlen(POLICY_DIRECTORY)))
+		return;
+	source->ceilings = &c->ceiling;
+	source->ceiling_count = 1;
+}
+
 int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags)
 {
+	_cleanup_(ceiling_done) struct ceiling ceiling = {};
 	_cleanup_(params_done) struct params params = {};
 	struct policy_source source = { .file = file, .only_check = true, .now_s = time(NULL) };	/* the engine reads it again */
 	_free_ char *text = NULL;
@@ -61,6 +104,7 @@ int policy_from_file(const char *file, const struct policy_options *o, struct po
 	source.text = text;
 	source.params = params.items;
 	source.param_count = params.count;
+	ceiling_find(&source, &ceiling);
 	err = policy_load(&source, out, diags);
 	if (err == -ENOMEM)
 		log_err(err, "%s", file);

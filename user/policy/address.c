@@ -229,6 +229,17 @@ bool ranges_cover(const struct addr_range *ranges, size_t count, const struct ad
 	return false;
 }
 
+bool range_meets_internet(const struct addr_range *range)
+{
+	addr_num first, last;
+	bool v6, meets = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(internet) && !meets; i++)
+		meets = address_parse(internet[i].first, &v6, &first) && address_parse(internet[i].last, &v6, &last) && v6 == range->v6 &&
+			first <= range->last && last >= range->first;
+	return meets;
+}
+
 bool ranges_cover_internet(const struct addr_range *ranges, size_t count)
 {
 	struct addr_range range;

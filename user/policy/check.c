@@ -214,7 +214,7 @@ static void dead_paths_check(const struct policy *p, struct diags *d)
 
 /* ---- allows that are dead: addresses ---- */
 
-static bool ports_cover(const struct rule *deny, const struct rule *allow)
+bool ports_cover(const struct rule *deny, const struct rule *allow)
 {
 	size_t k = 0;
 

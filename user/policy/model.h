@@ -139,6 +139,8 @@ struct policy {
 	char *text;		/* the policy's own, for quoting it; text_len bytes */
 	size_t text_len;
 	char *name, *owner, *about;
+	char *within;		/* the ceiling's name */
+	struct text_place within_at;
 	char **files;		/* [0]: the policy's own; then "preset:x" */
 	char **presets;		/* same order; [0] is NULL */
 	size_t file_count;
@@ -318,6 +320,7 @@ enum to_kind { TO_WRONG, TO_RANGES, TO_DOMAIN, TO_SAME_SANDBOX };
 enum to_kind to_parse(struct diags *d, const char *text, struct addr_range **ranges, size_t *count, char why[200]);
 void to_say_unbuilt(struct reader *r, const struct yaml_node *at, enum to_kind kind, const char *text);	/* read_network.c */
 bool ranges_cover(const struct addr_range *ranges, size_t count, const struct addr_range *range);	/* all of it, by several if need be */
+bool range_meets_internet(const struct addr_range *range);
 bool ranges_cover_internet(const struct addr_range *ranges, size_t count);
 bool ports_parse(const char *text, struct port_range *out);
 addr_num addr_from_bytes(const uint8_t *p, size_t n);
@@ -360,6 +363,8 @@ void words_print(struct buf *out, const char *name, uint32_t bits, const char *c
 void policy_quote(const struct policy *p, struct diags *d);	/* read.c: the lines of findings that have none yet */
 void rules_identify(struct policy *p, struct diags *d);	/* canonical forms, ids, order; drops a preset's copy of our own rule */
 void policy_check(struct policy *p, bool only_check, struct diags *d);
+bool ports_cover(const struct rule *wide, const struct rule *narrow);	/* check.c */
+void within_check(const struct policy *p, const struct policy_source *src, struct diags *d);	/* within.c */
 void own_places_add(struct policy *p, const struct policy_source *src, struct diags *d);
 bool path_matches(const char *pattern, const char *path, size_t len);	/* the path or one of its parents matches */
 

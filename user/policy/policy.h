@@ -40,6 +40,11 @@ void diags_json(const struct diags *d, struct json *j, const char *key);	/* an a
 struct policy_param {
 	const char *name, *value;	/* a path must be absolute and clean, or it is an error */
 };
+/* A policy that another may stand within, by the name that it has there. */
+struct policy_ceiling {
+	const char *name, *file, *text;
+	size_t len;
+};
 struct policy_source {
 	const char *text, *file;	/* file: as messages and events show it */
 	size_t len;
@@ -52,6 +57,8 @@ struct policy_source {
 	 * policy that says more than the kernel does is never loaded. One switch, read in one place (say_unbuilt).
 	 */
 	bool only_check;
+	const struct policy_ceiling *ceilings;	/* what `within` may name beside the presets; looked through first */
+	size_t ceiling_count;
 	int64_t now_s;			/* since the epoch, to tell what `until` has ended; 0: nothing has (a policy that runs already) */
 };
 
@@ -62,6 +69,9 @@ void policy_free(struct policy *p);
 
 /* Run the policy's tests; an error for each that gets another answer. -EINVAL if any did. */
 int policy_tests_run(const struct policy *p, struct diags *diags, size_t *count);
+
+/* The ceiling that a text names, for whoever has to fetch it; NULL: none, or no policy. */
+char *policy_within(const char *text, size_t len);
 
 /* What a rule number of an image means. Strings live as long as the policy. */
 struct policy_rule_info {

@@ -51,6 +51,14 @@ static const char *const class_words[] = {
 	NULL,
 };
 
+static bool read_within(struct reader *r, const struct yaml_node *n, void *policy)
+{
+	struct policy *p = policy;
+
+	p->within_at = PLACE(r->file, n);
+	return read_text(r, n, "within", &p->within);
+}
+
 static bool read_open(struct reader *r, const struct yaml_node *n, void *policy)
 {
 	struct policy *p = policy;
@@ -112,6 +120,7 @@ static const struct field document_fields[] = {
 	FIELD("about", read_about, &shape_text, "What the policy is for."),
 	FIELD("params", read_params, &shape_params, "Values that whoever starts the sandbox gives: a name and its type, path or to."),
 	FIELD("uses", read_uses, &shape_uses, "Presets: their allows and denies are united with this policy's own."),
+	FIELD("within", read_within, &shape_text, "A ceiling: a policy that has to allow whatever this one allows."),
 	FIELD("open", read_open, &shape_open, "Classes left ungoverned on purpose. What no rule decides is allowed in them."),
 	FIELD("files", read_files, &shape_files, "What may be done to files, by verb; what is not listed is refused."),
 	FIELD("network", read_network, &shape_network, "Where the network may be used; what is not listed is refused."),
@@ -125,7 +134,6 @@ static const struct field document_fields[] = {
 	FIELD("record", read_record, &shape_record, "What is recorded besides refusals, which always are; without it exec and connect."),
 	FIELD("tests", read_tests, &shape_tests, "Questions and the answers they have to get, run by `bailiff policy check`."),
 	UNBUILT("on_refusal", read_on_refusal, &shape_on_refusal, "What follows a refusal besides it: the first entry that matches."),
-	FIELD("within", NULL),
 };
 const struct shape shape_policy = SHAPE_OF_FIELDS(document_fields);
 
@@ -277,6 +285,8 @@ static void policy_read(struct policy *p, const struct policy_source *src, struc
 		rules_identify(p, d);
 	if (!d->err && !d->errors)
 		policy_check(p, src->only_check, d);
+	if (!d->err && !d->errors && p->within)
+		within_check(p, src, d);
 }
 
 void policy_quote(const struct policy *p, struct diags *d)

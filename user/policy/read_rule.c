@@ -180,6 +180,7 @@ void policy_free(struct policy *p)
 	free(p->tests);
 	free(p->own);
 	free(p->text);
+	free(p->within);
 	free(p->name);
 	free(p->owner);
 	free(p->about);
