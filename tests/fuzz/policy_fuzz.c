@@ -7,9 +7,10 @@
 
 static const struct policy_param params[] = { { "workspace", "/srv/ws" }, { "home", "/home/\377[u]" }, { "db", "10.0.0.0/8" } };
 
-static int load(const char *text, size_t len, struct policy **p, struct diags *d)
+static int load(const char *text, size_t len, bool only_check, struct policy **p, struct diags *d)
 {
-	struct policy_source source = { .text = text, .file = "fuzz.yaml", .len = len, .params = params, .param_count = ARRAY_SIZE(params) };
+	struct policy_source source = { .text = text, .file = "fuzz.yaml", .len = len, .params = params, .param_count = ARRAY_SIZE(params),
+					.only_check = only_check };
 
 	return policy_load(&source, p, d);
 }
@@ -37,13 +38,13 @@ static void compare(const struct policy *p, const struct policy_image *img)
 	}
 }
 
-static void reload(const struct policy *p)
+static void reload(const struct policy *p, bool only_check)
 {
 	_buf_ struct buf canonical = {}, again = {};
 	struct diags d = {};
 	struct policy *q;
 
-	if (policy_canonical(p, &canonical) || load(canonical.data, canonical.len, &q, &d) || policy_canonical(q, &again) ||
+	if (policy_canonical(p, &canonical) || load(canonical.data, canonical.len, only_check, &q, &d) || policy_canonical(q, &again) ||
 	    canonical.len != again.len || memcmp(canonical.data, again.data, canonical.len))
 		abort();
 	policy_free(q);
@@ -68,7 +69,24 @@ static void use(const struct policy *p, struct diags *d)
 		abort();
 	if (policy_show(p, &shown))
 		abort();
-	reload(p);
+	reload(p, false);
+}
+
+/* The whole language, as `policy check` has it: no image to compare with, but tests, forms and a second reading. */
+static void check(const char *text, size_t len)
+{
+	_buf_ struct buf shown = {};
+	struct diags d = {};
+	struct policy *p = NULL;
+	size_t count;
+
+	if (!load(text, len, true, &p, &d)) {
+		if ((policy_tests_run(p, &d, &count) && !d.errors) || policy_show(p, &shown))
+			abort();
+		reload(p, true);
+	}
+	policy_free(p);
+	diags_done(&d);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -76,12 +94,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_buf_ struct buf said = {};
 	struct diags d = {};
 	struct policy *p = NULL;
-	int err = load((const char *)data, size, &p, &d);
+	int err = load((const char *)data, size, false, &p, &d);
 
 	if (err ? err != -EINVAL || !d.errors || p : d.errors)
 		abort();
 	if (!err)
 		use(p, &d);
+	check((const char *)data, size);
 	diags_print(&d, &said);
 	policy_free(p);
 	diags_done(&d);
