@@ -238,7 +238,7 @@ static void key_add(struct buf *out, const struct policy *p, const struct rule_k
 	bool listed = key->class == PC_DEVICES || key->class == PC_LIMITS || key->class == PC_LABELS, key_open = listed;
 
 	for (size_t i = 0; i < p->rule_count; i++) {
-		if (!key_has(key, p->rules[i]))
+		if (!key_has(key, p->rules[i]) || allow_is_idle(p->rules[i], p->open))
 			continue;
 		if (!*class_open)
 			buf_addf(out, "%s:\n", class_table[key->class].word);

@@ -47,12 +47,17 @@ static void classes_check(const struct policy *p, bool only_check, struct diags 
 	}
 }
 
+bool allow_is_idle(const struct rule *rule, uint32_t open)
+{
+	return !rule->deny && class_table[rule->class].built && rule->class != PC_CALLS && open & 1u << rule->class;
+}
+
 static void open_check(const struct policy *p, struct diags *d)
 {
 	for (size_t i = 0; i < p->rule_count; i++) {
 		const struct rule *rule = p->rules[i];
 
-		if (!rule->preset && !rule->deny && class_table[rule->class].built && p->own_open & 1u << rule->class)
+		if (!rule->preset && allow_is_idle(rule, p->own_open))
 			diag_at(d, false, PLACE(rule->file, rule), CODE("open-and-allow") "an allow in a class that open: lists changes nothing"
 				HELP "remove it, or %s from open:", class_table[rule->class].word);
 	}
@@ -300,6 +305,7 @@ void policy_check(struct policy *p, bool only_check, struct diags *d)
 {
 	classes_check(p, only_check, d);
 	open_check(p, d);
+	names_check(p, d);
 	dead_paths_check(p, d);
 	dead_addresses_check(p, d);
 	for (size_t i = 0; i < p->rule_count; i++) {

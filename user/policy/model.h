@@ -365,6 +365,8 @@ void rules_identify(struct policy *p, struct diags *d);	/* canonical forms, ids,
 void policy_check(struct policy *p, bool only_check, struct diags *d);
 bool ports_cover(const struct rule *wide, const struct rule *narrow);	/* check.c */
 void within_check(const struct policy *p, const struct policy_source *src, struct diags *d);	/* within.c */
+void names_check(const struct policy *p, struct diags *d);	/* check_names.c */
+bool allow_is_idle(const struct rule *rule, uint32_t open);	/* its class is open: it allows nothing that was not */
 void own_places_add(struct policy *p, const struct policy_source *src, struct diags *d);
 bool path_matches(const char *pattern, const char *path, size_t len);	/* the path or one of its parents matches */
 
