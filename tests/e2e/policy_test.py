@@ -70,6 +70,26 @@ def check_speaks_json(where):
 
 
 @test
+def check_takes_bindings_too(where):
+    text = "version: 1\nbind: coders\nmatch: {user: agent}\npolicy: agent\nstage: enforce\n"
+    write(where, text, "b.yaml")
+    expect(bailiff(where, "check", "b.yaml"), 0, "b.yaml: fine: a binding")
+    write(where, text.replace("enforce", "enforced"), "b.yaml")
+    expect(bailiff(where, "check", "b.yaml"), 1, "", 'b.yaml:5:8: error: "enforced" is not a stage')
+
+
+@test
+def a_ceiling_lies_beside_the_policy(where):
+    write(where, "version: 1\npolicy: floor\nuses: [base]\nfiles: {read: [/srv]}\n", "floor.yaml")
+    write(where, "version: 1\npolicy: p\nwithin: floor\nuses: [base]\nfiles: {read: [/srv/data]}\n")
+    expect(bailiff(where, "check", "agent.yaml"), 0, "agent.yaml: fine: ")
+    write(where, "version: 1\npolicy: p\nwithin: floor\nuses: [base]\nfiles: {read: [/opt]}\n")
+    expect(bailiff(where, "check", "agent.yaml"), 1, "", 'which refuses "read /opt" by files.default')
+    write(where, "version: 1\npolicy: p\nwithin: floors\nuses: [base]\n")
+    expect(bailiff(where, "check", "agent.yaml"), 1, "", 'there is no ceiling "floors"')
+
+
+@test
 def a_workspace_of_dot_is_where_it_was_typed(where):
     write(where, GOOD)
     os.mkdir(os.path.join(where, "sub"))

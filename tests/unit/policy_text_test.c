@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names and forms of a policy: ids that stay, the canonical text, the digest, presets, explanations, a policy's own tests. */
 #include "base/file.h"
+#include "policy/binding.h"
 #include "policy/policy.h"
 #include "policy_random.h"
 #include "test.h"
@@ -398,6 +399,7 @@ TEST(the_policies_of_the_manual_are_right_and_their_tests_hold)
 	static const char fence[] = "```yaml\n";
 	_free_ char *manual = NULL;
 	size_t len, count, found = 0;
+	struct binding *binding;
 	struct policy *p;
 	char *at, *end;
 
@@ -409,14 +411,19 @@ TEST(the_policies_of_the_manual_are_right_and_their_tests_hold)
 		end = strstr(at, "```\n");
 		CHECK(end);
 		*end = '\0';
+		found++;
+		if (!strncmp(at, "# a binding", 11)) {
+			CHECK_OK(binding_load(at, strlen(at), "docs/policy.md", &binding, &d));
+			binding_free(binding);
+			continue;
+		}
 		p = load_for(at, params, ARRAY_SIZE(params), !strncmp(at, "# checked, not loaded", 21));
 		if (policy_tests_run(p, &d, &count))
 			CHECK_STR(d.items[0].text, "");
 		policy_free(p);
 		diags_done(&d);
-		found++;
 	}
-	CHECK_EQ(found, 3);
+	CHECK_EQ(found, 4);
 }
 
 TEST_MAIN()

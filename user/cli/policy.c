@@ -18,6 +18,7 @@ static const struct cli_spec check_spec = {
 };
 
 struct check_result {
+	bool binding;
 	struct diags diags;
 	size_t rules, tests, image_bytes;
 };
@@ -31,7 +32,9 @@ static void check_print(const char *file, int code, const struct check_result *r
 		diags_show(&r->diags, policy_colour(), &out);
 		if (out.data)
 			fputs(out.data, stderr);
-		if (!code)
+		if (!code && r->binding)
+			printf("%s: fine: a binding\n", file);
+		else if (!code)
 			printf("%s: fine: %zu rule%s, %zu test%s, %zu KiB compiled\n", file, r->rules, PLURAL(r->rules), r->tests, PLURAL(r->tests),
 			       (r->image_bytes + 1023) / 1024);
 		return;
@@ -40,7 +43,7 @@ static void check_print(const char *file, int code, const struct check_result *r
 	json_begin_object(&j, NULL);
 	json_bool(&j, "ok", !code);
 	json_str(&j, "file", file);
-	if (!code) {
+	if (!code && !r->binding) {
 		json_u64(&j, "rules", r->rules);
 		json_u64(&j, "tests", r->tests);
 		json_u64(&j, "image_bytes", r->image_bytes);
@@ -68,10 +71,13 @@ static int policy_check_run(char **rest, size_t count, const struct policy_optio
 {
 	struct check_result r = {};
 	struct policy *p = NULL;
-	int code = policy_from_file(rest[0], o, &p, &r.diags);
+	int code;
 
 	(void)count;
-	if (!code)
+	r.binding = policy_binding_check(rest[0], &r.diags, &code);
+	if (!r.binding)
+		code = policy_from_file(rest[0], o, &p, &r.diags);
+	if (!code && !r.binding)
 		code = check_policy(p, &r);
 	if (code != CLI_USAGE)
 		check_print(rest[0], code, &r, o->json);

@@ -6,6 +6,8 @@
 #include "cli/option.h"
 #include "policy/policy.h"
 
+#define POLICY_BYTES (1u << 20)
+
 struct policy_options {
 	struct cli_list params;
 	bool json, canonical;
@@ -19,6 +21,8 @@ struct policy_options {
  * CLI_USAGE for a parameter that is none.
  */
 int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags);
+/* Is it a binding? Then it is read and checked, and *code is CLI_OK or CLI_FAILED. */
+bool policy_binding_check(const char *file, struct diags *diags, int *code);
 /* Findings go to stderr, in colour if that is a terminal and NO_COLOR does not say otherwise. */
 bool policy_colour(void);
 /* The same, with findings on stderr. */

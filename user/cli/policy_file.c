@@ -8,7 +8,6 @@
 #include "cli/param.h"
 #include "cli/policy.h"
 
-#define POLICY_BYTES (1u << 20)
 #define POLICY_DIRECTORY "/etc/bailiff/policies/"
 
 struct params {
