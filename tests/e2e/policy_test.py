@@ -108,6 +108,8 @@ def explain_answers_and_names_the_nearest(where):
            "read /etc/shadow: refused by base.host-secrets (preset:base:")
     expect(bailiff(where, "explain", *args, "execute /srv/ws/x"), 0, "nearest allow: agent.work (agent.yaml:6): work\n  it is for another verb\n")
     expect(bailiff(where, "explain", *args, "open /x"), 2, "", "a question is ")
+    expect(bailiff(where, "explain", *args, "--by", "/usr/bin/git", "read /etc/shadow"), 0, "refused by base.host-secrets")
+    expect(bailiff(where, "explain", *args, "--by", "git", "read /x"), 2, "", "git")
     code, out, _ = bailiff(where, "explain", *args, "--json", "write /srv/ws/x", "connect 1.1.1.1:1")
     answers = json.loads(out)
     assert code == 0 and [a["verb"] for a in answers] == ["change", "create", "remove", "connect"]
@@ -125,7 +127,8 @@ def show_prints_rules_canonical_text_and_presets(where):
     write(where, canonical, "canonical.yaml")
     expect(bailiff(where, "show", "canonical.yaml", "--canonical"), 0, canonical)
     rules = json.loads(bailiff(where, "show", *args, "--json")[1])["rules"]
-    assert any(r["id"] == "agent.work" and r["line"] == 6 for r in rules)
+    assert any(r["id"] == "agent.work" and r["line"] == 6 and r["paths"] == ["/srv/ws"] for r in rules)
+    assert any(r.get("preset") == "base" and r["preset_revision"] == 2 and r["id"] == "base.credentials" for r in rules)
     assert code == 0 and [r["id"] for r in rules] == sorted(r["id"] for r in rules)
 
 
@@ -139,6 +142,38 @@ def digest_is_of_what_the_policy_does(where):
     expect(bailiff(where, "digest", "canonical.yaml"), 0, digest)
     assert bailiff(where, "digest", "agent.yaml", "--param", "workspace=/srv/other")[1] != digest
     expect(bailiff(where, "digest", "agent.yaml"), 1, "", "has no value")
+
+
+@test
+def the_presets_are_listed_and_tested(where):
+    expect(bailiff(where, "show"), 0, "\nnode        revision 1  Node.js programs and npm")
+    names = [p["preset"] for p in json.loads(bailiff(where, "show", "--json")[1])]
+    assert "base" in names and "claude" in names, names
+    params = [w for n in ("git_host", "resolver", "pip_index", "npm_registry", "model") for w in ("--param", n + "=192.0.2.1")]
+    for name in names:
+        expect(bailiff(where, "test", "preset:" + name, *params), 0, ", 0 failed\n")
+    expect(bailiff(where, "test", "preset:cod"), 1, "", 'there is no preset "cod"')
+    expect(bailiff(where, "explain", "preset:dns", *params, "send 192.0.2.1:53/udp"), 0, "allowed by dns.resolver (preset:dns:11)")
+
+
+@test
+def test_shows_each_question_with_the_rule_that_answers(where):
+    write(where, GOOD)
+    args = ("agent.yaml", "--param", "workspace=/srv/ws")
+    expect(bailiff(where, "test", *args), 0, "ok      create /srv/ws/a: allowed by agent.work (agent.yaml:6)\n1 test, 0 failed\n")
+    write(where, GOOD.replace("allowed", "refused"))
+    expect(bailiff(where, "test", *args), 1, "not ok  create /srv/ws/a: allowed, and line 8 wants it refused by agent.work")
+    said = json.loads(bailiff(where, "test", *args, "--json")[1])
+    assert said[0]["ok"] is False and said[0]["wanted"] == "refused" and said[0]["rule"]["id"] == "agent.work", said
+
+
+@test
+def every_example_passes_its_check(where):
+    folder = os.path.join(HERE, "../../docs/examples")
+    params = [w for p in ("workspace=/srv/ws", "home=/home/a", "origin=/srv/git/x", "tracker=127.0.0.1", "intranet=10.0.0.0/8")
+              for w in ("--param", p)]
+    for name in sorted(os.listdir(folder)):
+        expect(bailiff(folder, "check", name, *params), 0, name + ": fine: ")
 
 
 @test
@@ -158,8 +193,60 @@ def diff_says_what_is_newly_allowed_and_refused(where):
     write(where, "# other words\n" + GOOD, "same.yaml")
     expect(bailiff(where, "diff", "agent.yaml", "same.yaml", *args[2:]), 0, "they allow and refuse the same\n")
     assert json.loads(bailiff(where, "diff", "agent.yaml", "same.yaml", *args[2:], "--json")[1])["same"] is True
+    write(where, GOOD.replace("files:\n", "files:\n  read: [{path: /srv/x, id: for-git, by: /usr/bin/git}]\n"), "by.yaml")
+    expect(bailiff(where, "diff", "agent.yaml", "by.yaml", *args[2:]), 1, "compared rule by rule\n  newly for-git (by.yaml:6)\n")
     expect(bailiff(where, "diff", *args[:2]), 2, "", "has no value")
     expect(bailiff(where, "diff", "agent.yaml", "missing.yaml", *args[2:]), 2, "", "missing.yaml: No such file")
+
+
+@test
+def lint_names_deputies_and_what_they_could_do(where):
+    write(where, GOOD)
+    args = ("agent.yaml", "--param", "workspace=/srv/ws")
+    expect(bailiff(where, "lint", *args), 0)
+    docker = "sockets: {unix: [{path: /run/docker.sock, i_accept: host-control}]}\n"
+    write(where, GOOD.replace("tests:", docker + "tests:"))
+    expect(bailiff(where, "lint", *args), 1, "agent.yaml:7:18: unix /run/docker.sock is allowed by sockets.unix.")
+    said = json.loads(bailiff(where, "lint", *args, "--json")[1])
+    assert said["has_tests"] and "root on this host" in said["findings"][0]["could"], said
+    write(where, GOOD.replace("uses: [base]", "uses: [base]\nopen: [sockets]"))
+    expect(bailiff(where, "lint", *args), 1, "unix /run/dbus/system_bus_socket is allowed by the open class: who can do that asks systemd")
+    write(where, GOOD[:GOOD.index("tests:")])
+    expect(bailiff(where, "lint", *args), 1, "agent.yaml: no tests: add tests:")
+
+
+@test
+def fmt_is_stable_and_keeps_remarks_and_digest(where):
+    ugly = GOOD.replace("uses: [base]", "# why\nuses:   [ base ,git]   # more").replace("  write: [{path: $workspace, id", "    write:  [{ path: $workspace,\n   id")
+    write(where, ugly)
+    code, tidy, err = bailiff(where, "fmt", "agent.yaml")
+    assert code == 0 and "# why\nuses: [base, git]  # more\n" in tidy and "  write: [{path: $workspace,\n           id: agent.work" in tidy, tidy + err
+    expect(bailiff(where, "fmt", "agent.yaml", "--check"), 1, "agent.yaml\n")
+    digest = bailiff(where, "digest", "agent.yaml", "--param", "workspace=/srv/ws")[1]
+    expect(bailiff(where, "fmt", "agent.yaml", "-w"), 0)
+    with open(os.path.join(where, "agent.yaml"), encoding="utf-8") as f:
+        assert f.read() == tidy
+    expect(bailiff(where, "fmt", "agent.yaml", "--check"), 0)
+    expect(bailiff(where, "digest", "agent.yaml", "--param", "workspace=/srv/ws"), 0, digest)
+    write(where, "a: [", "broken.yaml")
+    expect(bailiff(where, "fmt", "broken.yaml"), 1, "", "broken.yaml:2: a value is expected here")
+
+
+@test
+def init_makes_a_policy_that_holds(where):
+    for names in ((), ("package.json", ".git"), ("pyproject.toml", "Makefile"), ("go.mod", "Cargo.toml", "Dockerfile", "setup.py")):
+        project = tempfile.mkdtemp(dir=where, prefix="My Project ")
+        for name in names:
+            write(project, "", name)
+        code, text, err = bailiff(project, "init")
+        assert code == 0, err
+        expect(bailiff(project, "init", "-o", "p.yaml", "."), 0)
+        expect(bailiff(project, "check", "p.yaml", "--param", "workspace=."), 0, "p.yaml: fine: ")
+        expect(bailiff(project, "lint", "p.yaml", "--param", "workspace=."), 0)
+        expect(bailiff(project, "fmt", "p.yaml", "--check"), 0)
+        expect(bailiff(project, "init", "-o", "p.yaml"), 1, "", "not overwritten")
+        assert all(f"because of {name}" in text for name in names if name in ("package.json", ".git", "Makefile", "setup.py")), text
+    expect(bailiff(where, "init", "nowhere"), 1, "", "nowhere: No such file")
 
 
 @test
@@ -169,7 +256,7 @@ def wrong_command_lines_are_told_so(where):
     expect(bailiff(where, "chek", "x"), 2, "", "did you mean `bailiff policy check`?")
     expect(bailiff(where, "check"), 2, "", "usage: bailiff policy check")
     expect(bailiff(where, "check", "a", "b"), 2, "", "usage: bailiff policy check")
-    for sub in ("check", "explain", "diff", "show", "digest"):
+    for sub in ("check", "explain", "test", "diff", "show", "lint", "fmt", "init", "digest"):
         expect(bailiff(where, sub, "--help"), 0, "exit code: 0")
 
 

@@ -88,7 +88,7 @@ static int policy_check_run(char **rest, size_t count, const struct policy_optio
 
 /* ---- the table ---- */
 
-static const struct policy_command check_command = { &check_spec, policy_check_run, 1 };
+static const struct policy_command check_command = { .spec = &check_spec, .run = policy_check_run, .operands_max = 1 };
 
 static const struct {
 	const char *name;
@@ -97,8 +97,12 @@ static const struct {
 } subcommands[] = {
 	{ "check",   &check_command,         "is it right, and do its tests hold" },
 	{ "explain", &policy_explain_command, "what it says to an action, and why" },
+	{ "test",    &policy_test_command,   "its tests, one by one, or those of a preset" },
 	{ "diff",    &policy_diff_command,   "what another one newly allows and newly refuses" },
 	{ "show",    &policy_show_command,   "what it comes to, rule by rule; the presets" },
+	{ "lint",    &policy_lint_command,   "what it opens that reaches further than it reads" },
+	{ "fmt",     &policy_fmt_command,    "its text in one layout" },
+	{ "init",    &policy_init_command,   "a first policy for a project" },
 	{ "schema",  &policy_schema_command, "what editors complete and check a policy by" },
 	{ "digest",  NULL,                   "its name in every event: the hash of what it does" },
 };
@@ -122,13 +126,19 @@ static const char *subcommand_name(const void *table, size_t i)
 static int subcommand_run(size_t which, int argc, char **argv)
 {
 	const struct policy_command *command = subcommands[which].command;
+	struct cli_spec spec = *command->spec;
 	struct policy_options o = {};
 	_free_ char **rest = NULL;
 	size_t count;
-	int err = cli_parse(command->spec, argc, argv, &o, &rest, &count), code = CLI_USAGE;
+	int err, code = CLI_USAGE;
 
+	if (command->run_bare && (argc == 1 || (argc == 2 && argv[1][0] == '-')))
+		spec.operands = 0;
+	err = cli_parse(&spec, argc, argv, &o, &rest, &count);
 	if (err > 0)
 		code = CLI_OK;
+	else if (!err && !count && command->run_bare)
+		code = command->run_bare(&o);
 	else if (!err && (count > command->operands_max || (o.json && o.canonical)))
 		log_err(0, "usage: %s", command->spec->usage);
 	else if (!err)

@@ -11,14 +11,16 @@
 struct policy_options {
 	struct cli_list params;
 	bool json, canonical;
+	bool check, write;
+	const char *by, *output;
 };
 #define POLICY_OPTION_PARAM \
 	{ "param", 0, "NAME=VALUE", OPTION_LIST, offsetof(struct policy_options, params), "a parameter of the policy; may be repeated" }
 #define POLICY_OPTION_JSON { "json", 0, NULL, OPTION_FLAG, offsetof(struct policy_options, json), "for programs" }
 
 /*
- * Read and check. CLI_OK and *out; CLI_FAILED with the findings in diags (or logged, if the file cannot be read);
- * CLI_USAGE for a parameter that is none.
+ * Read and check a file, or "preset:NAME": a policy of base and that preset, with its tests. CLI_OK and *out; CLI_FAILED with the findings in
+ * diags (or logged, if the file cannot be read); CLI_USAGE for a parameter that is none.
  */
 int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags);
 /* Is it a binding? Then it is read and checked, and *code is CLI_OK or CLI_FAILED. */
@@ -33,8 +35,10 @@ struct policy_command {
 	const struct cli_spec *spec;
 	int (*run)(char **rest, size_t count, const struct policy_options *o);
 	size_t operands_max;
+	int (*run_bare)(const struct policy_options *o);	/* without a word; NULL: it needs one */
 };
-extern const struct policy_command policy_explain_command, policy_diff_command, policy_show_command, policy_schema_command;
+extern const struct policy_command policy_explain_command, policy_test_command, policy_diff_command, policy_show_command,
+	policy_schema_command, policy_lint_command, policy_init_command, policy_fmt_command;
 
 /* "base.metadata (preset:base:92): why" */
 void policy_rule_print(struct buf *out, const struct policy_rule_info *rule);

@@ -208,6 +208,16 @@ static void half_print(struct buf *out, const struct side s[2], const struct pol
 		out->len = start;
 }
 
+/* What the kernel does not enforce yet is in no image: rule by rule, and not by what they come to. */
+static void only_print(struct buf *out, const char *what, const struct policy *p, const uint32_t *rules, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		buf_addf(out, "  %s ", what);
+		side_print(out, p, rules[i]);
+		buf_add_char(out, '\n');
+	}
+}
+
 static void diff_print(struct buf *out, const struct side s[2], const struct policy_diff *d)
 {
 	half_print(out, s, d, true);
@@ -216,6 +226,10 @@ static void diff_print(struct buf *out, const struct side s[2], const struct pol
 		buf_add_str(out, "recorded\n");
 	bits_print(out, "newly", d->record_is & ~d->record_was, record_words, RECORD_KINDS);
 	bits_print(out, "no longer", d->record_was & ~d->record_is, record_words, RECORD_KINDS);
+	if (d->only_was_count + d->only_is_count)
+		buf_add_str(out, "not enforced yet, and so compared rule by rule\n");
+	only_print(out, "newly", s[1].policy, d->only_is, d->only_is_count);
+	only_print(out, "no longer", s[0].policy, d->only_was, d->only_was_count);
 	if (policy_diff_same(d))
 		buf_add_str(out, "they allow and refuse the same");
 	else if (!out->err)
@@ -307,6 +321,18 @@ static void half_json(struct json *j, const struct side s[2], const struct polic
 	json_end_object(j);
 }
 
+static void only_json(struct json *j, const char *key, const struct policy *p, const uint32_t *rules, size_t count)
+{
+	struct policy_rule_info info;
+
+	json_begin_array(j, key);
+	for (size_t i = 0; i < count; i++) {
+		if (!policy_rule(p, rules[i], &info))
+			policy_rule_json(j, NULL, &info);
+	}
+	json_end_array(j);
+}
+
 static void diff_json(struct buf *out, const struct side s[2], const struct policy_diff *d)
 {
 	struct json j;
@@ -318,6 +344,8 @@ static void diff_json(struct buf *out, const struct side s[2], const struct poli
 	half_json(&j, s, d, false);
 	bits_json(&j, "newly_recorded", d->record_is & ~d->record_was, record_words, RECORD_KINDS);
 	bits_json(&j, "no_longer_recorded", d->record_was & ~d->record_is, record_words, RECORD_KINDS);
+	only_json(&j, "new_rules_not_enforced", s[1].policy, d->only_is, d->only_is_count);
+	only_json(&j, "old_rules_not_enforced", s[0].policy, d->only_was, d->only_was_count);
 	json_end_object(&j);
 }
 
@@ -360,4 +388,4 @@ static int diff_run(char **rest, size_t count, const struct policy_options *o)
 	return code;
 }
 
-const struct policy_command policy_diff_command = { &spec, diff_run, 2 };
+const struct policy_command policy_diff_command = { .spec = &spec, .run = diff_run, .operands_max = 2 };

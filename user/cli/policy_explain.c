@@ -5,9 +5,13 @@
 #include "cli/cli.h"
 #include "cli/policy.h"
 
-static const struct cli_option options[] = { POLICY_OPTION_PARAM, POLICY_OPTION_JSON };
+static const struct cli_option options[] = {
+	POLICY_OPTION_PARAM,
+	POLICY_OPTION_JSON,
+	{ "by", 0, "PROGRAM", OPTION_TEXT, offsetof(struct policy_options, by), "asked by this program: as \"by PROGRAM \" in front of each question" },
+};
 static const struct cli_spec spec = {
-	.usage = "bailiff policy explain FILE [--param NAME=VALUE]... [--json] QUESTION...",
+	.usage = "bailiff policy explain FILE [--param NAME=VALUE]... [--json] [--by PROGRAM] QUESTION...",
 	.about = "What the policy says to an action, by which rule, and which allow comes closest. A question is like \"read /etc/shadow\" (or change,\n"
 		 "create, remove, write, execute, unix) or \"connect 10.0.0.1:443\" (or send, listen; \"/udp\" behind the port).",
 	.options = options,
@@ -56,6 +60,7 @@ void policy_rule_json(struct json *j, const char *key, const struct policy_rule_
 	json_str(j, "file", rule->file);
 	if (rule->line)
 		json_u64(j, "line", rule->line);
+	json_str(j, "preset", rule->preset);
 	json_str(j, "why", rule->why);
 	json_str(j, "owner", rule->owner);
 	json_str(j, "ticket", rule->ticket);
@@ -110,8 +115,12 @@ static int policy_explain_run(char **rest, size_t count, const struct policy_opt
 	json_init(&j, &out);
 	if (o->json)
 		json_begin_array(&j, NULL);
-	for (size_t i = 1; i < count && !code; i++)
-		code = question_answer(p, rest[i], o->json, &out, &j);
+	for (size_t i = 1; i < count && !code; i++) {
+		_buf_ struct buf question = {};
+
+		buf_addf(&question, "%s%s%s%s", o->by ? "by " : "", o->by ? o->by : "", o->by ? " " : "", rest[i]);
+		code = question.err ? CLI_FAILED : question_answer(p, question.data, o->json, &out, &j);
+	}
 	if (o->json)
 		json_end_array(&j);
 	if (!code && out.data)
@@ -120,4 +129,4 @@ static int policy_explain_run(char **rest, size_t count, const struct policy_opt
 	return code;
 }
 
-const struct policy_command policy_explain_command = { &spec, policy_explain_run, SIZE_MAX };
+const struct policy_command policy_explain_command = { .spec = &spec, .run = policy_explain_run, .operands_max = SIZE_MAX };

@@ -85,6 +85,25 @@ static void ceiling_find(struct policy_source *source, struct ceiling *c)
 	source->ceiling_count = 1;
 }
 
+static int text_take(const char *file, char **text, size_t *len)
+{
+	struct buf preset = {};
+	int err;
+
+	if (strncmp(file, "preset:", 7)) {
+		err = file_slurp(file, POLICY_BYTES, text, len);
+		if (err)
+			log_err(err, "%s", file);
+		return err;
+	}
+	err = policy_preset_tests(file + 7, &preset);
+	if (err)
+		log_err(0, "there is no preset \"%s\"; `bailiff policy show` lists them", file + 7);
+	*text = preset.data;
+	*len = preset.len;
+	return err;
+}
+
 int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags)
 {
 	_cleanup_(ceiling_done) struct ceiling ceiling = {};
@@ -95,11 +114,9 @@ int policy_from_file(const char *file, const struct policy_options *o, struct po
 
 	if (err)
 		return CLI_USAGE;
-	err = file_slurp(file, POLICY_BYTES, &text, &source.len);
-	if (err) {
-		log_err(err, "%s", file);
+	err = text_take(file, &text, &source.len);
+	if (err)
 		return CLI_FAILED;
-	}
 	source.text = text;
 	source.params = params.items;
 	source.param_count = params.count;

@@ -25,4 +25,4 @@ static int run(char **rest, size_t count, const struct policy_options *o)
 	return CLI_OK;
 }
 
-const struct policy_command policy_schema_command = { &spec, run, 0 };
+const struct policy_command policy_schema_command = { .spec = &spec, .run = run };

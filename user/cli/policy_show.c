@@ -11,9 +11,9 @@ static const struct cli_option options[] = {
 	POLICY_OPTION_JSON,
 };
 static const struct cli_spec spec = {
-	.usage = "bailiff policy show FILE|preset:NAME [--param NAME=VALUE]... [--canonical|--json]",
+	.usage = "bailiff policy show [FILE|preset:NAME] [--param NAME=VALUE]... [--canonical|--json]",
 	.about = "Print the effective policy: presets united, parameters put in, each rule with its id and its place. With preset:NAME the text of a\n"
-		 "preset (base, python, git).",
+		 "preset; alone, the presets that there are.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.operands = 1,
@@ -32,26 +32,56 @@ static int preset_show(const char *name)
 	return CLI_OK;
 }
 
-static void rules_json(const struct policy *p, struct buf *out)
+/* The value of a key on a line of its own, quotes taken off. */
+static void preset_about(const char *text, char out[256])
 {
-	_buf_ struct buf open = {};
-	struct policy_rule_info rule;
+	const char *at = strstr(text, "\nabout: ");
+	size_t n;
+
+	out[0] = '\0';
+	if (!at)
+		return;
+	at += strlen("\nabout: ");
+	at += *at == '"';
+	n = strcspn(at, "\n");
+	n -= n && at[n - 1] == '"';
+	snprintf(out, 256, "%.*s", (int)n, at);
+}
+
+static void preset_json(struct json *j, const char *name, const char *about)
+{
+	json_begin_object(j, NULL);
+	json_str(j, "preset", name);
+	json_u64(j, "revision", policy_preset_revision(name));
+	json_str(j, "about", about);
+	json_end_object(j);
+}
+
+static int presets_list(const struct policy_options *o)
+{
+	_free_ char *names = strdup(policy_preset(NULL));
+	_buf_ struct buf out = {};
+	char about[256], *at = NULL;
 	struct json j;
 
-	policy_open_classes(p, &open);
-	json_init(&j, out);
-	json_begin_object(&j, NULL);
-	json_str(&j, "policy", policy_name(p));
-	json_str(&j, "owner", policy_owner(p));
-	json_str(&j, "open", open.data ? open.data : "");
-	json_begin_array(&j, "rules");
-	for (size_t i = 0; i < policy_rule_count(p); i++) {
-		if (!policy_rule(p, i, &rule))
-			policy_rule_json(&j, NULL, &rule);
+	if (!names)
+		return log_err(-ENOMEM, "policy show"), CLI_FAILED;
+	json_init(&j, &out);
+	if (o->json)
+		json_begin_array(&j, NULL);
+	for (char *name = strtok_r(names, "\n", &at); name; name = strtok_r(NULL, "\n", &at)) {
+		preset_about(policy_preset(name), about);
+		if (o->json)
+			preset_json(&j, name, about);
+		else
+			buf_addf(&out, "%-11s revision %u  %s\n", name, policy_preset_revision(name), about);
 	}
-	json_end_array(&j);
-	json_end_object(&j);
-	buf_add_char(out, '\n');
+	if (o->json) {
+		json_end_array(&j);
+		buf_add_char(&out, '\n');
+	}
+	fputs(out.data ? out.data : "", stdout);
+	return CLI_OK;
 }
 
 static int policy_show_run(char **rest, size_t count, const struct policy_options *o)
@@ -67,7 +97,7 @@ static int policy_show_run(char **rest, size_t count, const struct policy_option
 	if (code)
 		return code;
 	if (o->json)
-		rules_json(p, &out);
+		(void)policy_show_json(p, &out);
 	else if (o->canonical)
 		(void)policy_canonical(p, &out);
 	else
@@ -75,8 +105,8 @@ static int policy_show_run(char **rest, size_t count, const struct policy_option
 	policy_free(p);
 	if (out.err)
 		return log_err(out.err, "%s", rest[0]), CLI_FAILED;
-	fputs(out.data, stdout);
+	printf("%s%s", out.data, o->json ? "\n" : "");
 	return CLI_OK;
 }
 
-const struct policy_command policy_show_command = { &spec, policy_show_run, 1 };
+const struct policy_command policy_show_command = { .spec = &spec, .run = policy_show_run, .operands_max = 1, .run_bare = presets_list };

@@ -29,7 +29,7 @@ static bool clean_ends(enum clean at)
 
 /* ---- one image ---- */
 
-struct place {
+struct spot {
 	struct policy_walk walk;
 	uint32_t clean;
 };
@@ -40,7 +40,7 @@ struct builder {
 	uint8_t first[256], parent[256];	/* of each class */
 };
 
-static int place_step(struct builder *b, struct place from, uint8_t byte, uint32_t *to)
+static int place_step(struct builder *b, struct spot from, uint8_t byte, uint32_t *to)
 {
 	from.clean = clean_step(from.clean, byte);
 	*to = STATE_DEAD;
@@ -74,9 +74,9 @@ static void classes_split(struct builder *b, const uint32_t *to)
 	}
 }
 
-static struct place place_get(const struct builder *b, uint32_t number)
+static struct spot place_get(const struct builder *b, uint32_t number)
 {
-	struct place place;
+	struct spot place;
 
 	memcpy(&place, intern_get(&b->places, number, NULL), sizeof(place));
 	return place;
@@ -84,7 +84,7 @@ static struct place place_get(const struct builder *b, uint32_t number)
 
 static int places_find(struct builder *b)
 {
-	struct place start = { .clean = CLEAN_START };
+	struct spot start = { .clean = CLEAN_START };
 	uint32_t to[256];
 	int err;
 
@@ -102,7 +102,7 @@ static int places_find(struct builder *b)
 	return err;
 }
 
-static int place_row(struct builder *b, const struct place *place, uint32_t *out)
+static int place_row(struct builder *b, const struct spot *place, uint32_t *out)
 {
 	struct verdict_row row = {};
 	struct policy_verdict v;
@@ -142,7 +142,7 @@ static int table_fill(struct builder *b)
 	if (!a->next || !a->row)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n && !err; i++) {
-		struct place place = place_get(b, i);
+		struct spot place = place_get(b, i);
 
 		err = place_row(b, &place, &a->row[i]);
 		for (uint32_t k = 0; k < width && !err; k++)

@@ -130,35 +130,51 @@ int policy_open_classes(const struct policy *p, struct buf *out)
 
 /* ---- tests ---- */
 
-static void test_run(const struct policy *p, const struct policy_test *t, struct diags *d)
+size_t policy_test_count(const struct policy *p)
 {
+	return p->test_count;
+}
+
+/* "write" is three questions: the first that gets another answer than wanted stands for it. */
+int policy_test_ask(const struct policy *p, size_t i, struct policy_test_result *out)
+{
+	const struct policy_test *t = &p->tests[i];
 	struct policy_action actions[POLICY_QUESTION_MAX];
-	struct policy_verdict verdict;
+	struct policy_verdict verdict = {};
 	char why[200];
 	size_t count;
+	int err = policy_question_parse(t->question, actions, &count, why);
 
-	if (policy_question_parse(t->question, actions, &count, why)) {
-		diag_at(d, false, PLACE(p->files[0], t), CODE("bad-question") "%s", why);
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct policy_rule_info info = { .id = "what no rule decides" };
-		int err = policy_eval(p, &actions[i], &verdict);
-
-		if (err)	/* the parser made the action: what is left is a label that the policy has not */
-			diag_at(d, false, PLACE(p->files[0], t), CODE("bad-question") "\"%.200s\" asks about a label that this policy has not", t->question);
-		if (err)
+	if (err)
+		return err;
+	for (size_t k = 0; k < count && !err; k++) {
+		err = policy_eval(p, &actions[k], &verdict);
+		if (verdict.allowed != t->allowed)
 			break;
-		if (verdict.allowed == t->allowed)
-			continue;
-		(void)policy_rule(p, verdict.rule, &info);
-		diag_at(d, false, PLACE(p->files[0], t), CODE("test-failed") "test failed: \"%.200s\" is %s by %s", t->question,
-			verdict.allowed ? "allowed" : "refused", info.id);
-		if (verdict.rule < p->rule_count)
-			diag_note(d, PLACE(info.file, p->rules[verdict.rule]), "this %s it", verdict.allowed ? "allows" : "refuses");
-		break;
 	}
 	policy_question_done(actions, count);
+	if (!err)
+		*out = (struct policy_test_result){ t->question, t->line, t->allowed, verdict.allowed, verdict.rule };
+	return err;
+}
+
+static void test_run(const struct policy *p, size_t i, struct diags *d)
+{
+	struct policy_rule_info info = { .id = "what no rule decides" };
+	const struct policy_test *t = &p->tests[i];
+	struct policy_test_result r;
+
+	if (policy_test_ask(p, i, &r)) {	/* the reader has parsed it: what is left is a label that the policy has not */
+		diag_at(d, false, PLACE(p->files[0], t), CODE("bad-question") "\"%.200s\" asks about a label that this policy has not", t->question);
+		return;
+	}
+	if (r.allowed == r.wanted)
+		return;
+	(void)policy_rule(p, r.rule, &info);
+	diag_at(d, false, PLACE(p->files[0], t), CODE("test-failed") "test failed: \"%.200s\" is %s by %s", t->question,
+		r.allowed ? "allowed" : "refused", info.id);
+	if (r.rule < p->rule_count)
+		diag_note(d, PLACE(info.file, p->rules[r.rule]), "this %s it", r.allowed ? "allows" : "refuses");
 }
 
 int policy_tests_run(const struct policy *p, struct diags *diags, size_t *count)
@@ -166,7 +182,7 @@ int policy_tests_run(const struct policy *p, struct diags *diags, size_t *count)
 	size_t before = diags->errors;
 
 	for (size_t i = 0; i < p->test_count; i++)
-		test_run(p, &p->tests[i], diags);
+		test_run(p, i, diags);
 	policy_quote(p, diags);
 	*count = p->test_count;
 	return diags->errors == before ? 0 : -EINVAL;

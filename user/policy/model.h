@@ -196,6 +196,8 @@ struct reader {
 	struct diags *d;
 	const struct policy_source *src;
 	const char *file, *preset;	/* preset: NULL for the policy itself */
+	const struct yaml_node *used_at;	/* where the policy names the preset */
+	bool misses_params;	/* the preset's: already said */
 };
 #define READ_ERROR(r, node, ...)   diag_at((r)->d, false, PLACE((r)->file, node), __VA_ARGS__)
 #define READ_WARNING(r, node, ...) diag_at((r)->d, true, PLACE((r)->file, node), __VA_ARGS__)
@@ -267,6 +269,9 @@ bool read_params(struct reader *r, const struct yaml_node *n, void *policy);		/*
 struct param *param_find(struct policy *p, const char *name, size_t len);
 bool param_unknown(struct reader *r, const struct yaml_node *n, const char *name, size_t len);	/* says so; false */
 bool read_tests(struct reader *r, const struct yaml_node *n, void *policy);
+bool read_preset_params(struct reader *r, const struct yaml_node *n, void *policy);	/* read_preset.c */
+bool read_preset_tests(struct reader *r, const struct yaml_node *n, void *policy);
+extern const char *const preset_words[];		/* presets.c: their names */
 bool read_files(struct reader *r, const struct yaml_node *n, void *policy);		/* read_files.c */
 bool read_sockets_unix(struct reader *r, const struct yaml_node *n, void *policy);
 bool pattern_push(struct reader *r, const struct yaml_node *n, struct pattern **items, size_t *count);

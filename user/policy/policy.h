@@ -69,6 +69,14 @@ void policy_free(struct policy *p);
 
 /* Run the policy's tests; an error for each that gets another answer. -EINVAL if any did. */
 int policy_tests_run(const struct policy *p, struct diags *diags, size_t *count);
+struct policy_test_result {
+	const char *question;
+	unsigned line;
+	bool wanted, allowed;	/* the answer it has to get, and the one it gets */
+	uint32_t rule;		/* that gives it */
+};
+size_t policy_test_count(const struct policy *p);
+int policy_test_ask(const struct policy *p, size_t i, struct policy_test_result *out);
 
 /* The ceiling that a text names, for whoever has to fetch it; NULL: none, or no policy. */
 char *policy_within(const char *text, size_t len);
@@ -94,9 +102,18 @@ int policy_record_left_out(const struct policy *p, struct buf *out);	/* kinds of
 int policy_open_classes(const struct policy *p, struct buf *out);	/* "calls devices ..." in the language's order */
 int policy_canonical(const struct policy *p, struct buf *out);	/* effective policy as YAML with provenance comments left out: what is digested */
 int policy_show(const struct policy *p, struct buf *out);	/* effective rules for people, each with its file and line */
+int policy_show_json(const struct policy *p, struct buf *out);	/* the same for programs */
 const char *policy_preset(const char *name);		/* text of a preset, NULL; policy_preset(NULL): names, one a line */
+unsigned policy_preset_revision(const char *name);	/* counts up with each change of what it allows or denies; 0: no such preset */
+int policy_preset_tests(const char *name, struct buf *out);	/* a policy of base and this preset, with the preset's tests; -ENOENT */
 
 int policy_schema(struct buf *out);			/* the JSON Schema of the language */
+
+/*
+ * The same text in one layout, remarks kept: only blanks change, and what comes out means the same or there is an error. -EBADMSG with line and why:
+ * not YAML; -EOPNOTSUPP: left alone, it has something that a policy has no need of.
+ */
+int policy_format(const char *text, size_t len, struct buf *out, unsigned *line, char why[200]);
 
 /* ---- the image (layout: bpf/abi.h) ---- */
 struct policy_image {
@@ -179,6 +196,9 @@ struct policy_diff {
 	bool io_uring_was, io_uring_is;
 	uint32_t open_was, open_is;	/* bits in the language's order of classes */
 	uint32_t record_was, record_is;	/* bits 1 << RECORD_* */
+	/* Rules that no image has yet, or not with all that they say (another class, `by`, `until`, ...): those that the other side has not. */
+	uint32_t *only_was, *only_is;
+	size_t only_was_count, only_is_count;
 };
 /* Decided on the images, not on the texts: every action that one allows and the other refuses is in an item. -E2BIG: too large to compare. */
 int policy_diff(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,

@@ -103,7 +103,6 @@ static bool read_record(struct reader *r, const struct yaml_node *n, void *polic
 static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy);
 
 static const char *const version_words[] = { "1", NULL };
-static const char *const preset_words[] = { "base", "python", "git", "node", "git-https", NULL };
 static const struct shape shape_version = { .kind = SHAPE_WORD, .words = version_words, .number = true };
 static const struct shape shape_name = { .kind = SHAPE_TEXT, .pattern = "^[a-z0-9._-]{1,64}$", .number = true };
 static const struct shape shape_preset = { .kind = SHAPE_WORD, .words = preset_words };
@@ -139,9 +138,10 @@ const struct shape shape_policy = SHAPE_OF_FIELDS(document_fields);
 
 /* Presets are ours: no editor asks. */
 static const struct field preset_fields[] = {
-	FIELD("version", read_version), FIELD("policy", read_name), FIELD("about", read_about), FIELD("open", read_open),
-	FIELD("files", read_files), FIELD("network", read_network), FIELD("sockets", read_sockets),
+	FIELD("version", read_version), FIELD("policy", read_name), FIELD("about", read_about), FIELD("params", read_preset_params),
+	FIELD("open", read_open), FIELD("files", read_files), FIELD("network", read_network), FIELD("sockets", read_sockets),
 	FIELD("calls", read_calls), FIELD("devices", read_devices), FIELD("privileges", read_privileges), FIELD("session", read_session),
+	FIELD("tests", read_preset_tests),
 };
 
 static void note_lines(struct policy *p, const struct yaml_node *tree)
@@ -230,6 +230,7 @@ static bool preset_use(struct reader *r, const struct yaml_node *n, int word, co
 		return false;
 	inner.file = p->files[p->file_count - 1];
 	inner.preset = p->presets[p->file_count - 1];
+	inner.used_at = n;
 	read_document(&inner, policy_preset(inner.preset), strlen(policy_preset(inner.preset)));
 	return true;
 }
@@ -244,9 +245,7 @@ static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy)
 	for (size_t i = 0; i < n->count; i++) {
 		int word = read_word(r, n->items[i], "a preset", preset_words);
 
-		if (word >= 0 && !policy_preset(preset_words[word]))
-			READ_ERROR(r, n->items[i], CODE("not-built") "preset %s is not built yet" HELP "remove it", preset_words[word]);
-		good &= word >= 0 && policy_preset(preset_words[word]) && preset_use(r, n->items[i], word, preset_words);
+		good &= word >= 0 && preset_use(r, n->items[i], word, preset_words);
 	}
 	return good;
 }

@@ -41,7 +41,7 @@ static bool to_add(struct reader *r, const struct yaml_node *n, struct rule *rul
 		if (!param)
 			return param_unknown(r, n, text + 1, n->len - 1);
 		param->used = true;
-		if (param->type != PARAM_TO)
+		if (param->type != PARAM_TO && !r->misses_params)
 			READ_ERROR(r, n, CODE("param-type") "$%s is a path, and an address is needed here" HELP "declare a parameter of type to", param->name);
 		if (param->type != PARAM_TO || !param->value)
 			return false;

@@ -26,8 +26,10 @@ bool param_unknown(struct reader *r, const struct yaml_node *n, const char *name
 	for (size_t i = 0; i < r->p->param_count && i < ARRAY_SIZE(words) - 1; i++)
 		words[i] = r->p->params[i].name;
 	meant = word_nearest(asked, words);
+	if (r->misses_params)
+		return false;
 	if (r->preset)
-		READ_ERROR(r, n, CODE("unknown-param") "a preset has no parameters: \"%.80s\"", n->text);
+		READ_ERROR(r, n, CODE("unknown-param") "the preset does not declare $%s", asked);
 	else if (meant)
 		READ_ERROR(r, n, CODE("unknown-param") "$%s is not a parameter" HELP "did you mean $%s?", asked, meant);
 	else
