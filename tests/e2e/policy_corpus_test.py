@@ -183,6 +183,17 @@ def undescribed(node, path):
         yield from undescribed(value, f"{path}.{key}")
 
 
+def codes_test():
+    """Programs rely on the codes: the manual lists those that there are, and no other."""
+    used = set()
+    for path in glob.glob(os.path.join(HERE, "../../user/policy/*.c")):
+        used |= set(re.findall(r'CODE\("([a-z-]+)"\)', pinned(path).decode()))
+    manual = pinned(os.path.join(HERE, "../../docs/policy.md")).decode()
+    table = manual.split("| Code | Finding |", 1)[1].split("\n\n", 1)[0]
+    listed = {code for line in table.splitlines() for code in re.findall(r"`([a-z-]+)`", line.split(" | ")[0])}
+    say(used == listed, "the manual lists the codes of findings", ", ".join(sorted(used ^ listed)))
+
+
 def every_policy(kind):
     return sorted(name for name in os.listdir(os.path.join(POLICIES, kind)) if name.endswith(".yaml"))
 
@@ -196,6 +207,7 @@ def main():
                 run_one(kind, name, rewrite)
     if not only:
         schema_test()
+        codes_test()
     say(only or len(every_policy("bad")) >= 150, "the corpus has 150 bad policies", str(len(every_policy("bad"))))
     return 1 if FAILED else 0
 

@@ -13,7 +13,8 @@ struct reader {
 	const char *text;
 	size_t len;
 	size_t nodes;
-	struct yaml_error *why;
+	struct yaml_error why;		/* the latest */
+	struct yaml_errors *errors;
 };
 
 static int build(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out);
@@ -25,17 +26,35 @@ static int fail(struct reader *r, yaml_mark_t from, yaml_mark_t to, const char *
 {
 	va_list ap;
 
-	r->why->line = from.line + 1;
-	r->why->column = from.column + 1;
+	r->why.line = from.line + 1;
+	r->why.column = from.column + 1;
 	if (to.index > from.index) {
-		r->why->end_line = to.line + 1;
-		r->why->end_column = to.column + 1;
+		r->why.end_line = to.line + 1;
+		r->why.end_column = to.column + 1;
 	}
-	snprintf(r->why->help, sizeof(r->why->help), "%s", help);
+	snprintf(r->why.help, sizeof(r->why.help), "%s", help);
 	va_start(ap, fmt);
-	vsnprintf(r->why->text, sizeof(r->why->text), fmt, ap);
+	vsnprintf(r->why.text, sizeof(r->why.text), fmt, ap);
 	va_end(ap);
 	return -EBADMSG;
+}
+
+static int error_keep(struct reader *r)
+{
+	struct yaml_error *grown = reallocarray(r->errors->items, r->errors->count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	r->errors->items = grown;
+	grown[r->errors->count++] = r->why;
+	r->why = (struct yaml_error){};
+	return 0;
+}
+
+/* What fail() said hinders nothing: noted, and on. */
+static int forgive(struct reader *r, int err)
+{
+	return err == -EBADMSG && r->errors->count < YAML_MAX_ERRORS ? error_keep(r) : err;
 }
 
 void yaml_free(struct yaml_node *n)
@@ -109,14 +128,31 @@ static struct saying explain_byte(unsigned char c)
 		return (struct saying){ "a line or value that starts with \"%\" needs quotes", "write it in quotes" };
 	case '*':
 		return (struct saying){ "a value that starts with \"*\" needs quotes", "YAML reads * as an alias: write \"*...\"" };
+	case '&':
+		return (struct saying){ "a value that starts with \"&\" needs quotes", "YAML reads & as an anchor: write \"&...\"" };
 	}
 	return (struct saying){ NULL, NULL };
 }
 
-/* A quoted string that never ends is told where it starts: its end is the end of the text, which helps nobody. */
+/* What has no end is told where it starts: behind it is the end of the text, or the next line, which helps nobody. */
 static bool starts_there(const yaml_parser_t *p)
 {
-	return p->context && (strstr(p->context, "alias") || (strstr(p->context, "quoted scalar") && strstr(p->problem, "unexpected")));
+	return p->context && p->problem && (strstr(p->context, "alias") || strstr(p->context, "anchor") || strstr(p->context, "simple key") ||
+					    (strstr(p->context, "quoted scalar") && strstr(p->problem, "unexpected")));
+}
+
+static void note_beginning(struct reader *r)
+{
+	const yaml_parser_t *p = &r->parser;
+
+	if (p->error != YAML_PARSER_ERROR || !p->context || !strstr(p->context, "parsing a flow") ||
+	    p->context_mark.index >= p->problem_mark.index)
+		return;
+	r->why.other.line = p->context_mark.line + 1;
+	r->why.other.column = p->context_mark.column + 1;
+	r->why.other.end_line = p->context_mark.line + 1;
+	r->why.other.end_column = p->context_mark.column + 2;
+	r->why.other.text = "it begins here";
 }
 
 static struct saying syntax_saying(const struct reader *r, const char *problem)
@@ -127,6 +163,8 @@ static struct saying syntax_saying(const struct reader *r, const char *problem)
 		say = explain_byte(r->parser.buffer.pointer[0]);
 	if (r->parser.error == YAML_SCANNER_ERROR && r->parser.context && strstr(r->parser.context, "alias"))
 		say = explain_byte('*');
+	if (r->parser.error == YAML_SCANNER_ERROR && r->parser.context && strstr(r->parser.context, "anchor"))
+		say = explain_byte('&');
 	for (size_t i = 0; !say.text && i < ARRAY_SIZE(syntax_texts); i++) {
 		if (!strcmp(problem, syntax_texts[i].problem))
 			say = syntax_texts[i].say;
@@ -147,9 +185,10 @@ static int fail_syntax(struct reader *r)
 	if (p->error == YAML_READER_ERROR) {	/* the reader runs ahead of the parser: only the byte is known */
 		yaml_position(r->text, r->len, p->problem_offset + yaml_bom(r->text, r->len), &line, &column);
 		at = (yaml_mark_t){ .line = line - 1, .column = column - 1 };
-		if (strstr(problem, "UTF-8"))
+		if (strstr(problem, "UTF-8") || strstr(problem, "Unicode"))
 			return fail(r, at, at, "save the file as UTF-8", "not UTF-8");
 	}
+	note_beginning(r);
 	return fail(r, at, at, say.help, "%s", say.text);
 }
 
@@ -188,15 +227,19 @@ static yaml_mark_t decoration_end(const yaml_event_t *ev, const yaml_char_t *nam
 	return to;
 }
 
+/* An anchor hinders nothing. A tag says that the value is something else than it looks. */
 static int refuse_decoration(struct reader *r, const yaml_event_t *ev, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
-	if (anchor)
-		return fail(r, ev->start_mark, decoration_end(ev, anchor), "write the value out, or quote it if the & belongs to it",
-			    "anchors (&name) are not supported");
-	if (tag)
-		return fail(r, ev->start_mark, ev->start_mark, "remove it, or quote the value if the ! belongs to it",
-			    "tags (!name) are not supported");
-	return 0;
+	int err = 0;
+
+	if (anchor) {
+		(void)fail(r, ev->start_mark, decoration_end(ev, anchor), "write the value out, or quote it if the & belongs to it",
+			   "anchors (&name) are not supported");
+		err = forgive(r, -EBADMSG);
+	}
+	if (err || !tag)
+		return err;
+	return fail(r, ev->start_mark, ev->start_mark, "remove it, or quote the value if the ! belongs to it", "tags (!name) are not supported");
 }
 
 static int build_scalar(struct reader *r, yaml_event_t *ev, struct yaml_node **out)
@@ -279,12 +322,44 @@ static int key_order(const void *a, const void *b)
 	return x->column < y->column ? -1 : x->column > y->column;
 }
 
-/* The first key that repeats an earlier one, by sorting: a map of 100,000 keys must not cost 10^10 comparisons. */
-static int refuse_duplicates(struct reader *r, const struct yaml_node *map)
+static int say_twice(struct reader *r, const struct yaml_node *first, const struct yaml_node *again)
 {
-	const struct yaml_node *dup = NULL, *first = NULL;
-	yaml_mark_t from;
+	yaml_mark_t from = { .line = again->line - 1, .column = again->column - 1 };
+
+	(void)fail(r, from, nowhere, "keep one", "the key \"%.80s\" stands here twice, first on line %u", again->text, first->line);
+	r->why.end_line = again->end_line;
+	r->why.end_column = again->end_column;
+	r->why.other.line = first->line;
+	r->why.other.column = first->column;
+	r->why.other.end_line = first->end_line;
+	r->why.other.end_column = first->end_column;
+	r->why.other.text = "it stands here first";
+	return forgive(r, -EBADMSG);
+}
+
+/* Take the pairs out whose key was marked by making it no scalar. */
+static void drop_marked(struct yaml_node *map)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < map->count; i++) {
+		if (map->keys[i]->kind != YAML_SCALAR) {
+			yaml_free(map->keys[i]);
+			yaml_free(map->items[i]);
+			continue;
+		}
+		map->keys[kept] = map->keys[i];
+		map->items[kept++] = map->items[i];
+	}
+	map->count = kept;
+}
+
+/* Keys that repeat an earlier one, by sorting: a map of 100,000 keys must not cost 10^10 comparisons. The first of each stays. */
+static int refuse_duplicates(struct reader *r, struct yaml_node *map)
+{
 	_free_ struct yaml_node **sorted = NULL;
+	size_t first = 0;
+	int err = 0;
 
 	if (map->count < 2)
 		return 0;
@@ -293,26 +368,16 @@ static int refuse_duplicates(struct reader *r, const struct yaml_node *map)
 		return -ENOMEM;
 	memcpy(sorted, map->keys, map->count * sizeof(*sorted));
 	qsort(sorted, map->count, sizeof(*sorted), key_order);
-	for (size_t i = 1; i < map->count; i++) {
-		const struct yaml_node *k = sorted[i];
-
-		if (strcmp(k->text, sorted[i - 1]->text))
+	for (size_t i = 1; i < map->count && !err; i++) {
+		if (strcmp(sorted[i]->text, sorted[first]->text)) {
+			first = i;
 			continue;
-		if (!dup || k->line < dup->line || (k->line == dup->line && k->column < dup->column)) {
-			dup = k;
-			first = sorted[i - 1];
 		}
+		err = say_twice(r, sorted[first], sorted[i]);
+		sorted[i]->kind = YAML_LIST;
 	}
-	if (!dup)
-		return 0;
-	from = (yaml_mark_t){ .line = dup->line - 1, .column = dup->column - 1 };
-	r->why->first_line = first->line;
-	r->why->first_column = first->column;
-	(void)fail(r, from, nowhere, "keep one",
-		   "the key \"%.80s\" stands here twice, first on line %u", dup->text, first->line);
-	r->why->end_line = dup->end_line;
-	r->why->end_column = dup->end_column;
-	return -EBADMSG;
+	drop_marked(map);
+	return err;
 }
 
 /* All children up to the closing event; ev opened the collection. */
@@ -419,19 +484,45 @@ static int read_document(struct reader *r, struct yaml_node **out)
 	return 0;
 }
 
-int yaml_parse(const char *text, size_t len, struct yaml_node **out, struct yaml_error *why)
+int yaml_parse_all(const char *text, size_t len, struct yaml_node **out, struct yaml_errors *errors)
 {
-	struct reader r = { .text = text, .len = len, .why = why };
+	struct reader r = { .text = text, .len = len, .errors = errors };
 	size_t bom = yaml_bom(text, len);
 	int err;
 
-	*why = (struct yaml_error){};
+	*errors = (struct yaml_errors){};
 	if (!yaml_parser_initialize(&r.parser))
 		return -ENOMEM;
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text + bom, len - bom);
 	err = read_document(&r, out);
 	yaml_parser_delete(&r.parser);
+	if (err == -EBADMSG && error_keep(&r))
+		err = -ENOMEM;
+	return err;
+}
+
+void yaml_errors_done(struct yaml_errors *errors)
+{
+	free(errors->items);
+	*errors = (struct yaml_errors){};
+}
+
+int yaml_parse(const char *text, size_t len, struct yaml_node **out, struct yaml_error *why)
+{
+	_cleanup_(yaml_errors_done) struct yaml_errors errors = {};
+	struct yaml_node *root = NULL;
+	int err = yaml_parse_all(text, len, &root, &errors);
+
+	*why = (struct yaml_error){};
+	if (!err && errors.count)
+		err = -EBADMSG;
+	if (err == -EBADMSG)
+		*why = errors.items[0];
+	if (err)
+		yaml_free(root);
+	else
+		*out = root;
 	return err;
 }
 

@@ -30,9 +30,23 @@ struct yaml_error {
 	unsigned end_line, end_column;	/* behind the last character that is meant; 0: not known */
 	char text[200];			/* what is wrong */
 	char help[200];			/* what to do; may be empty */
-	unsigned first_line, first_column;	/* where a key stands already that is there twice; 0: it is not about that */
+	struct {	/* the other place that it is about: where a list begins that never ends, where a key stands already */
+		unsigned line, column, end_line, end_column;
+		const char *text;	/* NULL: there is none */
+	} other;
 };
 
+/*
+ * All that is refused, for whoever tells it to an author: a key that is there twice (the first stays) and an anchor (the value stays) do not
+ * hinder the reading of the rest. 0 with a tree, and perhaps errors; -EBADMSG with errors alone; -ENOMEM.
+ */
+#define YAML_MAX_ERRORS 64
+struct yaml_errors {
+	struct yaml_error *items;
+	size_t count;
+};
+int yaml_parse_all(const char *text, size_t len, struct yaml_node **out, struct yaml_errors *errors);
+void yaml_errors_done(struct yaml_errors *errors);
 /* 0, -EBADMSG with *why filled, -ENOMEM. An empty document is an error. */
 int yaml_parse(const char *text, size_t len, struct yaml_node **out, struct yaml_error *why);
 /* libyaml exports a yaml_free of its own and calls it through its PLT: ours must not be the symbol that it finds. */

@@ -133,6 +133,28 @@ static int quote(struct diag *item, const struct lines *all)
 	return out.err;
 }
 
+static unsigned characters(const char *s, size_t n)
+{
+	unsigned count = 0, columns;
+
+	for (size_t i = 0; i < n; count++)
+		i += buf_add_terminal_char(NULL, s + i, n - i, &columns);
+	return count;
+}
+
+struct text_place place_part(const char *file, const struct yaml_node *n, size_t from, size_t bytes)
+{
+	struct text_place at = PLACE(file, n);
+	unsigned quotes = n->quoted;
+
+	if (n->kind != YAML_SCALAR || n->line != n->end_line || from + bytes > n->len ||
+	    characters(n->text, n->len) + 2 * quotes != n->end_column - n->column)
+		return at;
+	at.column += quotes + characters(n->text, from);
+	at.end_column = at.column + characters(n->text + from, bytes);
+	return at;
+}
+
 static bool wants_quote(const struct diag *item, const char *file)
 {
 	return item->line && !item->quote && item->file && !strcmp(item->file, file);

@@ -180,6 +180,8 @@ void diag_vat(struct diags *d, bool warning, struct text_place at, const char *f
 void diag_note(struct diags *d, struct text_place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void diag_add(struct diags *d, bool warning, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));
+/* Some bytes of a scalar's text; all of the node where its text and what is written differ (escapes, several lines). */
+struct text_place place_part(const char *file, const struct yaml_node *n, size_t from, size_t bytes);
 void diags_sort(struct diags *d);
 void diags_quote(struct diags *d, const char *file, const char *text, size_t len);	/* of that file, where not done yet */
 /* Room for one more of *items (size bytes each), zeroed and counted; NULL when memory ran out (noted in d). */
@@ -200,6 +202,7 @@ struct reader {
 	bool misses_params;	/* the preset's: already said */
 };
 #define READ_ERROR(r, node, ...)   diag_at((r)->d, false, PLACE((r)->file, node), __VA_ARGS__)
+#define READ_ERROR_PART(r, node, from, bytes, ...) diag_at((r)->d, false, place_part((r)->file, node, from, bytes), __VA_ARGS__)
 #define READ_WARNING(r, node, ...) diag_at((r)->d, true, PLACE((r)->file, node), __VA_ARGS__)
 
 /* What the language has and this version does not enforce: an error, or only a warning where nobody will enforce it. */

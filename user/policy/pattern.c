@@ -153,11 +153,18 @@ static size_t item_check(const char *s, const char **why)
 	return 1;
 }
 
-static const char *component_check(const char *s, size_t len)
+/* What is wrong with a pattern: why (NULL: nothing), and which bytes of it. */
+struct flaw {
+	const char *why, *at;
+	size_t len;
+};
+
+static const char *component_check(const char *s, size_t len, struct flaw *flaw)
 {
 	const char *why = NULL;
 	size_t n;
 
+	*flaw = (struct flaw){ .at = s, .len = len };
 	if (!len)
 		return "an empty component (\"//\", or a \"/\" at the end)" HELP "a directory already means itself and all below";
 	if ((len == 1 && *s == '.') || (len == 2 && !memcmp(s, "..", 2)))
@@ -165,6 +172,7 @@ static const char *component_check(const char *s, size_t len)
 	if (len == 2 && !memcmp(s, "**", 2))
 		return NULL;
 	for (const char *end = s + len; s < end; s += n) {
+		*flaw = (struct flaw){ .at = s, .len = *s == '[' || *s == '\\' ? (size_t)(end - s) : 1 + (s[1] == '*') };
 		if (s[0] == '*' && s[1] == '*' && s + 1 < end)
 			return "\"**\" is a whole component, as in /a/**/b" HELP "write \"*\" inside one";
 		n = item_check(s, &why);
@@ -174,19 +182,21 @@ static const char *component_check(const char *s, size_t len)
 	return NULL;
 }
 
-/* All components of "", "/a/b" or (from a leading "**") "a/b"; NULL when fine. */
-static const char *text_check(const char *s)
+/* All components of "", "/a/b" or (from a leading "**") "a/b". */
+static struct flaw text_check(const char *s)
 {
-	const char *why = NULL;
+	struct flaw flaw = {};
 	size_t len;
 
-	while (*s && !why) {
+	while (*s && !flaw.why) {
 		s += *s == '/';
 		len = strcspn(s, "/");
-		why = component_check(s, len);
+		flaw.why = component_check(s, len, &flaw);
+		if (flaw.why && !len)
+			flaw = (struct flaw){ flaw.why, s - 1, *s ? 2 : 1 };	/* the slashes */
 		s += len;
 	}
-	return why;
+	return flaw;
 }
 
 /* ---- from a node to a pattern ---- */
@@ -211,7 +221,7 @@ static bool parameter_put(struct reader *r, const struct yaml_node *n, struct bu
 		return false;
 	}
 	if (**rest && **rest != '/') {
-		READ_ERROR(r, n, CODE("bad-path") "after $%s comes \"/\" or the end, not \"%.40s\""
+		READ_ERROR_PART(r, n, *rest - n->text, strlen(*rest), CODE("bad-path") "after $%s comes \"/\" or the end, not \"%.40s\""
 			   HELP "a parameter is whole components: declare another one", param->name, *rest);
 		return false;
 	}
@@ -244,7 +254,8 @@ static bool pattern_begin(struct reader *r, const struct yaml_node *n, struct bu
 bool pattern_read(struct reader *r, const struct yaml_node *n, struct pattern *out)
 {
 	_buf_ struct buf text = {};
-	const char *rest, *why;
+	struct flaw flaw;
+	const char *rest;
 
 	if (n->kind != YAML_SCALAR) {
 		READ_ERROR(r, n, CODE("not-a-text") "a path is one string" HELP "write /a/b; several paths are a list");
@@ -252,9 +263,9 @@ bool pattern_read(struct reader *r, const struct yaml_node *n, struct pattern *o
 	}
 	if (!pattern_begin(r, n, &text, &rest))
 		return false;
-	why = text_check(rest);
-	if (why) {
-		READ_ERROR(r, n, CODE("bad-path") "%s", why);
+	flaw = text_check(rest);
+	if (flaw.why) {
+		READ_ERROR_PART(r, n, flaw.at - n->text, flaw.len, CODE("bad-path") "%s", flaw.why);
 		return false;
 	}
 	buf_add_str(&text, rest);

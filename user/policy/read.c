@@ -161,37 +161,47 @@ static void note_lines(struct policy *p, const struct yaml_node *tree)
 
 static void say_yaml(struct reader *r, const struct yaml_error *why)
 {
-	struct text_place first = { .file = r->file, .line = why->first_line, .column = why->first_column };
-
 	READ_ERROR(r, why, CODE("yaml") "%s%s%s", why->text, why->help[0] ? HELP : "", why->help);
-	if (first.line)
-		diag_note(r->d, first, "it stands here first");
+	if (why->other.text)
+		diag_note(r->d, PLACE(r->file, &why->other), "%s", why->other.text);
+}
+
+/* A key that has to be there; one that is misspelt has been told so already. */
+static void key_needed(struct reader *r, const struct yaml_node *map, const char *name, const char *text, const char *help)
+{
+	const struct yaml_node *at = map->kind == YAML_MAP && map->count ? map->keys[0] : map;
+	const char *const words[] = { name, NULL };
+
+	if (map->kind != YAML_MAP || yaml_get(map, name))
+		return;
+	for (size_t i = 0; i < map->count; i++) {
+		if (word_nearest(map->keys[i]->text, words))
+			return;
+	}
+	READ_ERROR(r, at, CODE("missing-key") "%s" HELP "%s", text, help);
 }
 
 /* One text; file and preset already stand in the policy, so that rules may point at them. */
 static void read_document(struct reader *r, const char *text, size_t len)
 {
-	static const struct yaml_node first = { .line = 1, .column = 1 };
-	struct yaml_error why = {};
+	_cleanup_(yaml_errors_done) struct yaml_errors errors = {};
 	struct yaml_node *tree;
-	int err = yaml_parse(text, len, &tree, &why);
+	int err = yaml_parse_all(text, len, &tree, &errors);
 
 	if (err == -ENOMEM)
 		r->d->err = err;
-	if (err) {
-		say_yaml(r, &why);
+	for (size_t i = 0; i < errors.count; i++)
+		say_yaml(r, &errors.items[i]);
+	if (err)
 		return;
-	}
 	if (r->preset)
 		read_fields(r, tree, "a preset", preset_fields, ARRAY_SIZE(preset_fields), r->p);
 	else
 		note_lines(r->p, tree);
 	if (!r->preset)
 		read_fields(r, tree, "a policy", document_fields, ARRAY_SIZE(document_fields), r->p);
-	if (tree->kind == YAML_MAP && !yaml_get(tree, "version"))
-		READ_ERROR(r, &first, CODE("missing-key") "the document has no \"version\"" HELP "begin it with \"version: 1\"");
-	if (tree->kind == YAML_MAP && !yaml_get(tree, "policy"))
-		READ_ERROR(r, &first, CODE("missing-key") "the policy has no name" HELP "add \"policy: name\"");
+	key_needed(r, tree, "version", "the document has no \"version\"", "begin it with \"version: 1\"");
+	key_needed(r, tree, "policy", "the policy has no name", "add \"policy: name\"");
 	yaml_free(tree);
 }
 

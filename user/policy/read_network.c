@@ -164,7 +164,7 @@ static bool read_tls(struct reader *r, const struct yaml_node *n, void *rule)
 	it->tls_off = read_word(r, n, "a way to look into TLS", tls_words) == 0;
 	if (!it->tls_off || it->domain_count || !it->to_count)
 		return it->tls_off;
-	READ_ERROR(r, n, CODE("misplaced-key") "\"tls\" belongs to a rule by domain name" HELP "TLS is looked into for no other: remove it");
+	READ_ERROR(r, n, CODE("misplaced") "\"tls\" belongs to a rule by domain name" HELP "TLS is looked into for no other: remove it");
 	return false;
 }
 

@@ -20,6 +20,7 @@ struct param *param_find(struct policy *p, const char *name, size_t len)
 bool param_unknown(struct reader *r, const struct yaml_node *n, const char *name, size_t len)
 {
 	const char *words[33] = {}, *meant;
+	size_t from = name - 1 - n->text, whole = 1 + (len ? len : strcspn(name, "/ "));
 	char asked[65];
 
 	snprintf(asked, sizeof(asked), "%.*s", (int)(len < 64 ? len : 64), name);
@@ -29,11 +30,15 @@ bool param_unknown(struct reader *r, const struct yaml_node *n, const char *name
 	if (r->misses_params)
 		return false;
 	if (r->preset)
-		READ_ERROR(r, n, CODE("unknown-param") "the preset does not declare $%s", asked);
+		READ_ERROR_PART(r, n, from, whole, CODE("unknown-param") "the preset does not declare $%s", asked);
+	else if (!len)
+		READ_ERROR_PART(r, n, from, whole, CODE("unknown-param") "this is not a parameter, and variables of the environment are not read"
+				HELP "declare params: {home: path}, write $home, and give --param home=\"$HOME\"");
 	else if (meant)
-		READ_ERROR(r, n, CODE("unknown-param") "$%s is not a parameter" HELP "did you mean $%s?", asked, meant);
+		READ_ERROR_PART(r, n, from, whole, CODE("unknown-param") "$%s is not a parameter" HELP "did you mean $%s?", asked, meant);
 	else
-		READ_ERROR(r, n, CODE("unknown-param") "$%s is not a parameter" HELP "declare it: params: {%s: path}", asked, asked);
+		READ_ERROR_PART(r, n, from, whole, CODE("unknown-param") "$%s is not a parameter" HELP "declare it: params: {%s: path}", asked,
+				asked);
 	return false;
 }
 
