@@ -185,7 +185,7 @@ static int span_note(struct net_search *s, const struct policy_difference *key, 
 {
 	struct policy_diff *out = s->d->out;
 	struct policy_difference *item = NULL;
-	struct policy_span span, *place;
+	struct policy_span span = {}, *place;
 
 	for (size_t i = s->first_item; i < out->count && !item; i++)
 		item = item_is(&out->items[i], key) ? &out->items[i] : NULL;
