@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #endif
 
-#define BAILIFF_ABI_VERSION 1
+#define BAILIFF_ABI_VERSION 2
 
 /* ---- limits ---- */
 #define PATH_BYTES	4096	/* the kernel's PATH_MAX: a longer path is refused, with its reason */
@@ -22,6 +22,7 @@
 #define MAX_SLOTS	8192	/* a sandbox uses one; two while a policy is being replaced */
 #define ARENA_WORDS	(1u << 22)	/* 16 MiB for all compiled policies of the host */
 #define COUNTER_CELLS	(1u << 19)	/* 8 MiB of struct counter for all rules of all sandboxes */
+#define ANCHORS_MAX	4	/* values of path parameters that an image can be shared over; more are compiled in */
 #define MAX_RULES	0xfff0u	/* rule numbers are u16 in the rows */
 #define RULE_NONE	0xffffu
 #define ARGV_BYTES	2048
@@ -128,6 +129,10 @@ enum stage { STAGE_OBSERVE, STAGE_ENFORCE };
  * BUILTIN, or, where the class is open, allowed with RULE_NONE.
  * The path is absolute, without a trailing slash, "/" for the root. The pair after one more '/' says what
  * lies below: a directory may change its name only where that pair stays equal.
+ * Sandboxes whose policies differ only in the values of path parameters share the image: the values ("anchors") are not in it. A slot
+ * that has any leads to a list of its own, anchors_off (even; 0: none), longest value first: ANCHOR_* words, then the value's bytes, as memory has
+ * them, zeros up to 8. Where an anchor is the path or a parent of it, the first such one in the list gives the pair of states and the
+ * hash that its bytes lead to, and the run begins behind them. A directory that is a parent of an anchor is no other's equal below.
  * A deny by BUILTIN guard.self is rule number nrules + B_SELF in a row: see rule_of_cell().
  *
  * Network: addresses are split into ranges with one set number each: `net4_off` holds 1 << net4_bits words of range
@@ -149,12 +154,20 @@ struct policy_slot {
 	__u32 record;		/* bits 1 << enum record_kind */
 	__u32 arena_base, arena_words;	/* the image's region, which equal images share */
 	__u32 in_use;
-	__u32 pad[2];
+	__u32 anchors_off, anchors_words;	/* the sandbox's own region */
 };
 #define SLOT_OPEN_FILES		(1u << 0)	/* class in `open:`: its default allows; guard.self still refuses */
 #define SLOT_OPEN_NETWORK	(1u << 1)
 #define SLOT_OPEN_SOCKETS	(1u << 2)
 #define SLOT_IO_URING		(1u << 3)
+
+enum anchor_word {
+	ANCHOR_LEN, ANCHOR_NEXT,	/* bytes of the value; words from here to the next anchor, 0: the last */
+	ANCHOR_HASH_LOW, ANCHOR_HASH_HIGH, ANCHOR_TRIE, ANCHOR_GLOB, ANCHOR_BYTES,
+};
+/* Of a path, for folding equal refusals: each byte is xored in, then multiplied. */
+#define PATH_HASH_START 0xcbf29ce484222325ull
+#define PATH_HASH_TIMES 0x100000001b3ull
 
 enum record_kind { RECORD_EXEC, RECORD_EXIT, RECORD_CONNECT, RECORD_LISTEN, RECORD_OPEN, RECORD_WRITE, RECORD_KINDS };
 

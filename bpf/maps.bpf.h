@@ -166,7 +166,10 @@ struct walk {
 	__u32 internal;		/* the top is a mount that only the kernel uses */
 	__u32 trie, glob;	/* the automata's states after the path */
 	__u32 below_trie, below_glob;	/* the same after one more '/' */
-	__u32 class_off, pad;
+	__u32 class_off;
+	__u32 from;		/* first byte to run: behind the anchor that the path lies in */
+	__u32 above;		/* an anchor lies below */
+	__u32 same;		/* words of 8 bytes in which an anchor and the path agree */
 };
 /* What the policy says about an action. */
 struct ruling {

@@ -22,8 +22,8 @@ static __always_inline bool is_dir(const struct dentry *dentry)
 }
 
 /*
- * A new name grants nothing that the old one lacked: a directory keeps its states below (what lies in it keeps its rights), anything else
- * gains no verb. to is walks[to], from walks[!to].
+ * A new name grants nothing that the old one lacked: a directory keeps its states below (what lies in it keeps its rights; where an
+ * anchor lies in it that is never so), anything else gains no verb. to is walks[to], from walks[!to].
  */
 static __always_inline bool name_grants(struct scratch *s, __u32 index, __u32 slot, bool directory, __u32 to)
 {
@@ -31,7 +31,7 @@ static __always_inline bool name_grants(struct scratch *s, __u32 index, __u32 sl
 	__u32 old, new;
 
 	if (directory)
-		return a->below_trie != b->below_trie || a->below_glob != b->below_glob;
+		return a->above || b->above || a->below_trie != b->below_trie || a->below_glob != b->below_glob;
 	path_rights(index, !to, slot);
 	old = s->ruling.rights;
 	path_rights(index, to, slot);

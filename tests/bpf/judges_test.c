@@ -12,7 +12,7 @@
 #include "decide.skel.h"
 #include "tests/bpf/decide.h"
 #include "tests/unit/policy_random.h"
-#include "tests/vm/govern.h"
+#include "tests/vm/expect.h"
 
 #define ACTIONS_PER_POLICY 50
 #define ROOT "/tmp/j"
@@ -24,12 +24,14 @@ static unsigned wanted(const char *name, unsigned otherwise)
 	return given ? strtoul(given, NULL, 0) : otherwise;
 }
 
-static void describe(const char *text, const struct policy_action *a, const struct policy_verdict *v)
+static void describe(const struct random *r, const char *text, const struct policy_action *a, const struct policy_verdict *v)
 {
 	printf("# verb %d path %s port %u proto %u addr ", a->verb, a->path ? a->path : "-", a->port, a->proto);
 	for (int i = 0; i < 16; i++)
 		printf("%02x", a->addr[i]);
 	printf("\n# oracle: %s by %x\n", v->allowed ? "allowed" : "refused", v->rule);
+	for (size_t i = 0; i < r->given.count; i++)
+		printf("# %s=%s\n", random_param_names[i], r->given.values[i]);
 	for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
 		printf("# %.*s\n", (int)strcspn(line, "\n"), line);
 }
@@ -39,11 +41,14 @@ static struct ruled *random_ruled(struct random *r, const char *prefix, struct b
 	struct ruled *ruled;
 
 	do {
+		struct policy_param params[RANDOM_PARAMS];
+		struct policy_source source = {};
 		struct policy *p;
 
 		CHECK_OK(random_policy_load(r, prefix, text, &p));
 		policy_free(p);
-		ruled = ruled_new(text->data, STAGE_ENFORCE);
+		random_give(&r->given, params, &source);
+		ruled = ruled_new_given(text->data, source.params, source.param_count, STAGE_ENFORCE);
 	} while (!ruled);
 	return ruled;
 }
@@ -124,13 +129,78 @@ TEST(the_kernels_decision_code_agrees_with_the_oracle)
 		CHECK_OK(policy_eval(ruled->policy, &a, &x));
 		ask(d, slot_of(d, ruled), &a, &y);
 		if (x.allowed != y.allowed || x.rule != y.rule)
-			describe(text.data, &a, &x);
+			describe(&r, text.data, &a, &x);
 		CHECK_EQ(y.allowed, x.allowed);
 		CHECK_EQ(y.rule, x.rule);
 		tally[x.allowed]++;
 		policy_action_done(&a);
 	}
 	CHECK(tally[0] > pairs / 10 && tally[1] > pairs / 10);
+	decide_bpf__destroy(d);
+}
+
+/* ---- values of parameters, which the kernel compares 8 bytes at a time ---- */
+
+/* A path of so many bytes, in components of up to 100. */
+static void value_make(char out[PATH_BYTES], size_t len)
+{
+	CHECK(len > 1 && len < PATH_BYTES);
+	for (size_t i = 0; i < len; i++)
+		out[i] = i % 101 ? 'a' + i % 7 : '/';
+	out[len - 1] = 'z';
+	out[len] = '\0';
+}
+
+static void path_compare(struct decide_bpf *d, struct ruled *ruled, const char *path, bool allowed)
+{
+	struct policy_action a = { .verb = VERB_READ, .path = path, .path_len = strlen(path) };
+	struct policy_verdict x, y;
+
+	CHECK_OK(policy_eval(ruled->policy, &a, &x));
+	ask(d, slot_of(d, ruled), &a, &y);
+	CHECK_EQ(x.allowed, allowed);
+	CHECK_EQ(y.allowed, x.allowed);
+	CHECK_EQ(y.rule, x.rule);
+}
+
+static void value_compare(struct decide_bpf *d, const char *value, size_t len)
+{
+	static const char text[] = "version: 1\npolicy: p\n" OPEN_REST NO_NETWORK
+		"params: {p: path}\nfiles:\n  read: [$p]\n  deny: [$p/no]\n";
+	const struct policy_param param = { "p", value };
+	struct ruled *ruled = ruled_new_given(text, &param, 1, STAGE_ENFORCE);
+	static char path[PATH_BYTES + 8];
+
+	path_compare(d, ruled, value, true);
+	path_compare(d, ruled, "/", false);
+	for (size_t i = 1; i < len; i += 1 + len / 40) {	/* each word of the short ones, every hundredth byte of the long ones, and the last */
+		memcpy(path, value, len + 1);
+		path[i] = path[i] == '/' ? 'x' : 'Z';
+		path_compare(d, ruled, path, false);
+	}
+	memcpy(path, value, len + 1);
+	path[len - 1] = 'Z';
+	path_compare(d, ruled, path, false);
+	snprintf(path, sizeof(path), "%s/no", value);
+	path_compare(d, ruled, path, false);
+	snprintf(path, sizeof(path), "%s/yes/no", value);
+	path_compare(d, ruled, path, true);
+	snprintf(path, sizeof(path), "%s.no", value);
+	path_compare(d, ruled, path, false);
+	ruled_free(ruled);
+}
+
+TEST(a_value_of_any_length_is_compared_to_its_last_byte)
+{
+	static const size_t lengths[] = { 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 100, 255, 256, 1000, 2047, 4080 };
+	static char value[PATH_BYTES];
+	struct decide_bpf *d = decide_open();
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		CASE("%zu bytes", lengths[i]);
+		value_make(value, lengths[i]);
+		value_compare(d, value, lengths[i]);
+	}
 	decide_bpf__destroy(d);
 }
 
@@ -333,7 +403,7 @@ static uint32_t rule_seen(void)
 	return govern_seen_count && govern_seen_count <= 64 ? govern_seen[govern_seen_count - 1].d.rule : RULE_NONE;
 }
 
-static void judge_by_call(struct stage_area *s, struct ruled *ruled, const char *text, struct policy_action *a, unsigned tally[2])
+static void judge_by_call(const struct random *r, struct stage_area *s, struct ruled *ruled, const char *text, struct policy_action *a, unsigned tally[2])
 {
 	struct policy_verdict want;
 	char c = 'x';
@@ -348,7 +418,7 @@ static void judge_by_call(struct stage_area *s, struct ruled *ruled, const char 
 	CHECK_EQ(read(s->done[0], &c, 1), 1);
 	if ((s->act.result == -EACCES) == want.allowed) {
 		printf("# result %d\n", s->act.result);
-		describe(text, a, &want);
+		describe(r, text, a, &want);
 	}
 	CHECK_EQ(s->act.result == -EACCES, !want.allowed);
 	if (!want.allowed && rule_seen() != RULE_NONE)	/* none: folded into an equal one */
@@ -373,7 +443,7 @@ static void calls_under_one_policy(struct random *r, struct buf *text, unsigned 
 
 		random_action(r, ROOT, &a);
 		if (act_from(r, &a, &s->act))
-			judge_by_call(s, ruled, text->data, &a, tally);
+			judge_by_call(r, s, ruled, text->data, &a, tally);
 		else
 			i--;
 		policy_action_done(&a);

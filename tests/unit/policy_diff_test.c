@@ -16,19 +16,28 @@ struct sides {
 	struct policy_diff diff;
 };
 
-static void sides_open(struct sides *s, const char *a, const char *b)
+/* given: of both sides, or NULL */
+static void sides_open_given(struct sides *s, const char *a, const char *b, const struct random_given *given)
 {
 	const char *texts[] = { a, b };
+	struct policy_param params[RANDOM_PARAMS];
 
 	for (int i = 0; i < 2; i++) {
 		struct policy_source source = { .text = texts[i], .len = strlen(texts[i]), .file = i ? "b.yaml" : "a.yaml" };
 		struct diags d = {};
 
+		if (given)
+			random_give(&given[i], params, &source);
 		CHECK_OK(policy_load(&source, &s->p[i], &d));
 		CHECK_OK(policy_compile(s->p[i], &s->img[i], &d));
 		diags_done(&d);
 	}
 	CHECK_OK(policy_diff(s->p[0], &s->img[0], s->p[1], &s->img[1], &s->diff));
+}
+
+static void sides_open(struct sides *s, const char *a, const char *b)
+{
+	sides_open_given(s, a, b, NULL);
 }
 
 static void sides_done(struct sides *s)
@@ -135,15 +144,17 @@ static void actions_compare(const struct sides *s, struct random *r, unsigned co
 }
 
 /* One side is random; the other another one, or the same with something done to its text. */
-static void pair_make(struct random *r, struct buf *a, struct buf *b)
+static void pair_make(struct random *r, struct buf *a, struct buf *b, struct random_given given[2])
 {
 	struct policy *p;
 
 	CHECK_OK(random_policy_load(r, "", a, &p));
 	policy_free(p);
+	given[0] = r->given;
 	do {
 		CHECK_OK(random_policy_load(r, "", b, &p));
 		policy_free(p);
+		given[1] = r->given;
 	} while (random_chance(r, 30));
 }
 
@@ -156,10 +167,11 @@ TEST(every_difference_is_confirmed_and_none_is_missing)
 	printf("# SEED=%llu\n", (unsigned long long)r.state);
 	for (int i = 0; i < 60; i++) {
 		_buf_ struct buf a = {}, b = {};
+		struct random_given given[2];
 		struct sides s = {};
 
-		pair_make(&r, &a, &b);
-		sides_open(&s, a.data, b.data);
+		pair_make(&r, &a, &b, given);
+		sides_open_given(&s, a.data, b.data, given);
 		for (size_t k = 0; k < s.diff.count; k++)
 			confirm_item(&s, &s.diff.items[k]);
 		items += s.diff.count;
@@ -178,13 +190,15 @@ TEST(a_policy_and_its_canonical_form_are_the_same)
 	CASE("SEED=%llu", (unsigned long long)r.state);
 	for (int i = 0; i < 40; i++) {
 		_buf_ struct buf text = {}, canonical = {};
+		struct random_given given[2] = {};
 		struct sides s = {};
 		struct policy *p;
 
 		CHECK_OK(random_policy_load(&r, "", &text, &p));
+		given[0] = r.given;
 		CHECK_OK(policy_canonical(p, &canonical));
 		policy_free(p);
-		sides_open(&s, text.data, canonical.data);
+		sides_open_given(&s, text.data, canonical.data, given);	/* the canonical form has values put in */
 		CHECK(policy_diff_same(&s.diff));
 		actions_compare(&s, &r, 200, &differing);
 		CHECK_EQ(differing, 0);
@@ -236,10 +250,11 @@ TEST(what_is_said_of_patterns_holds)
 	printf("# SEED=%llu\n", (unsigned long long)r.state);
 	for (int i = 0; i < 60; i++) {
 		_buf_ struct buf a = {}, b = {};
+		struct random_given given[2];
 		struct sides s = {};
 
-		pair_make(&r, &a, &b);
-		sides_open(&s, a.data, b.data);
+		pair_make(&r, &a, &b, given);
+		sides_open_given(&s, a.data, b.data, given);
 		for (size_t k = 0; k < s.diff.count; k++) {
 			const struct policy_difference *f = &s.diff.items[k];
 

@@ -12,8 +12,14 @@
 
 #define PICK(r, list) ((list)[random_below((r), ARRAY_SIZE(list))])
 
+#define RANDOM_PARAMS 3
+struct random_given {
+	char values[RANDOM_PARAMS][64];
+	size_t count;
+};
 struct random {
 	uint64_t state;
+	struct random_given given;	/* the last policy's parameters: "p", "q", "s" */
 };
 
 static inline uint64_t random_seed(void)
@@ -66,6 +72,46 @@ static inline void random_path(struct random *r, const char *prefix, struct buf 
 		buf_add_char(out, '/');
 }
 
+/* ---- parameters: values that are equal, inside each other, on the way to each other, or "/" ---- */
+
+static const char *const random_param_names[RANDOM_PARAMS] = { "p", "q", "s" };
+static const char *const random_param_starts[RANDOM_PARAMS] = { "$p", "$q", "$s" };
+
+static inline void random_give(const struct random_given *given, struct policy_param params[RANDOM_PARAMS], struct policy_source *source)
+{
+	for (size_t i = 0; i < given->count; i++)
+		params[i] = (struct policy_param){ random_param_names[i], given->values[i] };
+	source->params = params;
+	source->param_count = given->count;
+}
+
+static inline void random_value(struct random *r, const char *prefix, size_t number)
+{
+	struct buf out = {};
+
+	if (number && random_chance(r, 50) && strcmp(r->given.values[number - 1], "/"))
+		prefix = r->given.values[random_below(r, number)];
+	if (!strcmp(prefix, "/"))
+		prefix = "";
+	buf_add_str(&out, prefix);
+	for (unsigned depth = random_below(r, 3); depth; depth--) {
+		buf_add_char(&out, '/');
+		random_name(r, &out);
+	}
+	snprintf(r->given.values[number], sizeof(r->given.values[0]), "%s", out.len ? out.data : "/");
+	buf_done(&out);
+}
+
+static inline void random_params(struct random *r, const char *prefix, struct buf *out)
+{
+	r->given.count = random_chance(r, 60) ? 1 + random_below(r, RANDOM_PARAMS) : 0;
+	for (size_t i = 0; i < r->given.count; i++) {
+		random_value(r, prefix, i);
+		buf_addf(out, "%s%s: path", i ? ", " : "params: {", random_param_names[i]);
+	}
+	buf_add_str(out, r->given.count ? "}\n" : "");
+}
+
 static inline void random_pattern_component(struct random *r, struct buf *out)
 {
 	static const char *const globs[] = { "*", "**", "?", "a*", "*b", "[ab]", "[!a]", "[a-c]b", "*a*", "?b", "a?", "*.b", ".*", "**" };
@@ -80,6 +126,10 @@ static inline void random_pattern(struct random *r, const char *prefix, struct b
 {
 	unsigned depth = random_chance(r, 3) ? 0 : 1 + random_below(r, 4);
 
+	if (r->given.count && random_chance(r, 40)) {
+		depth = random_below(r, 4);
+		prefix = random_param_starts[random_below(r, r->given.count)];
+	}
 	buf_addf(out, "\"%s", prefix);
 	for (unsigned i = 0; i < depth; i++) {
 		buf_add_char(out, '/');
@@ -196,6 +246,7 @@ static inline void random_policy_text(struct random *r, const char *prefix, stru
 
 	buf_addf(out, "version: 1\npolicy: random\nopen: [devices, privileges, limits, session, labels%s%s%s]\n", files ? ", files" : "",
 		 network ? ", network" : "", sockets ? ", sockets" : "");
+	random_params(r, prefix, out);
 	random_files(r, prefix, files, &number, out);
 	random_network(r, network, &number, out);
 	if (sockets || random_chance(r, 50))
@@ -210,6 +261,7 @@ static inline int random_policy_load(struct random *r, const char *prefix, struc
 {
 	for (int tries = 0; tries < 1000; tries++) {
 		struct policy_source source = { .file = "random.yaml" };
+		struct policy_param params[RANDOM_PARAMS];
 		struct diags diags = {};
 		int err;
 
@@ -217,6 +269,7 @@ static inline int random_policy_load(struct random *r, const char *prefix, struc
 		random_policy_text(r, prefix, out);
 		source.text = out->data;
 		source.len = out->len;
+		random_give(&r->given, params, &source);
 		err = out->err ? out->err : policy_load(&source, policy, &diags);
 		diags_done(&diags);
 		if (err != -EINVAL)
@@ -251,7 +304,9 @@ static inline void random_action(struct random *r, const char *prefix, struct po
 	struct buf path = {};
 
 	if (a.verb < VERB_PATH_COUNT) {
-		random_path(r, prefix, &path);
+		if (r->given.count && random_chance(r, 60))
+			prefix = r->given.values[random_below(r, r->given.count)];
+		random_path(r, strcmp(prefix, "/") ? prefix : "", &path);
 		a.path = path.data;
 		a.path_len = path.len;
 	} else {

@@ -8,9 +8,11 @@
 #include "tests/vm/expect.h"
 
 #define PINS "/sys/fs/bpf/bailiff-adopt"
-#define HEAD "version: 1\npolicy: adopt\n" OPEN_REST NO_NETWORK
-static const char policy_a[] = HEAD "files:\n  read: [/]\n  deny: [{path: /tmp/a, id: flip}]\n";
-static const char policy_b[] = HEAD "files:\n  read: [/]\n  deny: [{path: /tmp/b, id: flip}]\n";
+#define HEAD "version: 1\npolicy: adopt\n" OPEN_REST NO_NETWORK "params: {place: path}\n"
+/* Each refuses one file, in a place that is not in the image but beside it. */
+static const char policy_a[] = HEAD "files:\n  read: [/]\n  deny: [{path: $place/a, id: flip}]\n";
+static const char policy_b[] = HEAD "files:\n  read: [/]\n  deny: [{path: $place/b, id: flip}]\n";
+static const struct policy_param place = { "place", "/tmp" };
 static const struct kernel_options options = { .pin_dir = PINS };
 
 /* What the dead engine left: its sandbox, a member that opens what it is told to, and how many opens that member was refused. */
@@ -23,7 +25,7 @@ static int ask[2], answer[2];
 
 static struct policy_image compiled(const char *text, struct policy **policy)
 {
-	struct policy_source src = { .text = text, .len = strlen(text), .file = "test.yaml" };
+	struct policy_source src = { .text = text, .len = strlen(text), .file = "test.yaml", .params = &place, .param_count = 1 };
 	struct policy_image img = {};
 	struct diags diags = {};
 

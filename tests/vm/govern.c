@@ -32,9 +32,9 @@ struct kernel *govern_attached(void)
 	return govern_kernel;
 }
 
-static void load(struct ruled *r, const char *text)
+static void load(struct ruled *r, const char *text, const struct policy_param *params, size_t count)
 {
-	struct policy_source src = { .text = text, .len = strlen(text), .file = "test.yaml" };
+	struct policy_source src = { .text = text, .len = strlen(text), .file = "test.yaml", .params = params, .param_count = count };
 	struct diags diags = {};
 	struct buf out = {};
 
@@ -46,17 +46,22 @@ static void load(struct ruled *r, const char *text)
 	diags_done(&diags);
 }
 
-struct ruled *ruled_new(const char *policy_text, enum stage stage)
+struct ruled *ruled_new_given(const char *policy_text, const struct policy_param *params, size_t count, enum stage stage)
 {
 	struct ruled *r = calloc(1, sizeof(*r));
 	struct stat st;
 
 	govern_start();
-	load(r, policy_text);
+	load(r, policy_text, params, count);
 	CHECK_EQ(stat(GOVERN_CGROUP, &st), 0);
 	CHECK_EQ(kernel_sandbox_new(govern_kernel, &r->image, stage, st.st_ino, 0, &r->id), 0);
 	r->generation = 1;
 	return r;
+}
+
+struct ruled *ruled_new(const char *policy_text, enum stage stage)
+{
+	return ruled_new_given(policy_text, NULL, 0, stage);
 }
 
 void ruled_reload(struct ruled *r, const char *policy_text)
@@ -64,7 +69,7 @@ void ruled_reload(struct ruled *r, const char *policy_text)
 	policy_free(r->policy);
 	policy_image_done(&r->image);
 	memset(&r->image, 0, sizeof(r->image));
-	load(r, policy_text);
+	load(r, policy_text, NULL, 0);
 	CHECK_EQ(kernel_sandbox_reload(govern_kernel, r->id, &r->image, &r->generation), 0);
 }
 

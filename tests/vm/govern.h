@@ -40,6 +40,7 @@ extern size_t govern_telemetry_count;
 void govern_start(void);
 struct kernel *govern_attached(void);
 struct ruled *ruled_new(const char *policy_text, enum stage stage);	/* policy: YAML; an error is printed and fails the test */
+struct ruled *ruled_new_given(const char *policy_text, const struct policy_param *params, size_t count, enum stage stage);
 void ruled_reload(struct ruled *r, const char *policy_text);
 void ruled_free(struct ruled *r);
 uint32_t ruled_members(struct ruled *r);

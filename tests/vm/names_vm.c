@@ -301,6 +301,31 @@ TEST(a_parent_that_holds_a_denied_name_further_down_keeps_its_name)
 	ruled_free(r);
 }
 
+static int rename_beside(void *unused)
+{
+	(void)unused;
+	return rc(rename("/tmp/names/ws/p", "/tmp/names/ws/q"));
+}
+
+/* The workspace is in no automaton (abi.h): what lies above it knows of it all the same. */
+TEST(a_parent_of_a_workspace_keeps_its_name_and_what_lies_beside_it_does_not)
+{
+	static const char wide[] =
+		"version: 1\npolicy: wide\nparams: {workspace: path}\n" OPEN_REST NO_NETWORK
+		"files:\n  read: [/]\n  write: [/tmp]\n  execute: [/]\n  deny: [{path: [$workspace/hidden], id: hidden}]\n";
+	const struct policy_param inside = { "workspace", "/tmp/names/ws/p" }, beside = { "workspace", "/tmp/names/ws2" };
+	struct ruled *in = ruled_new_given(wide, &inside, 1, STAGE_ENFORCE), *out = ruled_new_given(wide, &beside, 1, STAGE_ENFORCE);
+
+	prepare();
+	CHECK_EQ(ruled_run(in, rename_parent, NULL), -EXDEV);
+	CHECK_EQ(ruled_run(in, rename_beside, NULL), -EXDEV);
+	CHECK_EQ(ruled_run(out, rename_beside, NULL), 0);
+	CHECK_EQ(ruled_run(out, rename_parent, NULL), 0);
+	govern_forget();
+	ruled_free(in);
+	ruled_free(out);
+}
+
 TEST(a_hard_link_of_the_operator_is_judged_by_the_name_used)
 {
 	struct ruled *r = ruled_new(policy, STAGE_ENFORCE);

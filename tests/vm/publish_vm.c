@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Publishing: a policy replaced under load is never half in force and loses no count, equal policies share one image, what is full says so and
- * changes nothing, and a dead engine's sandboxes are adopted all or nothing. vm: --cpus 2 --mem 1G
+ * changes nothing, and a dead engine's sandboxes are adopted all or nothing. vm: --cpus 2 --mem 1G --timeout 480
  */
 #include <sys/mman.h>
+#include <time.h>
 #include "kernel/internal.h"
 #include "tests/vm/expect.h"
 
@@ -137,9 +138,10 @@ static size_t arena_used(void)
 	return used;
 }
 
-static struct policy_image compiled(const char *text, struct policy **policy)
+static struct policy_image compiled_for(const char *text, const char *workspace, struct policy **policy)
 {
-	struct policy_source src = { .text = text, .len = strlen(text), .file = "test.yaml" };
+	struct policy_param param = { "workspace", workspace };
+	struct policy_source src = { .text = text, .len = strlen(text), .file = "test.yaml", .params = &param, .param_count = workspace != NULL };
 	struct policy_image img = {};
 	struct diags diags = {};
 
@@ -147,6 +149,11 @@ static struct policy_image compiled(const char *text, struct policy **policy)
 	CHECK_EQ(policy_compile(*policy, &img, &diags), 0);
 	diags_done(&diags);
 	return img;
+}
+
+static struct policy_image compiled(const char *text, struct policy **policy)
+{
+	return compiled_for(text, NULL, policy);
 }
 
 #define MANY 1000
@@ -174,6 +181,147 @@ TEST(a_thousand_sandboxes_of_one_policy_cost_one_image)
 	CHECK_EQ(arena_used(), before);
 	policy_image_done(&img);
 	policy_free(policy);
+}
+
+/* ---- a workspace each ---- */
+
+static const char policy_own[] = HEAD "params: {workspace: path}\n"
+	"files:\n  write: [$workspace]\n  read: [$workspace, /usr, /lib, /proc/self, \"/home/*/.cache\"]\n"
+	"  deny:\n    - {path: [$workspace/.git, \"**/.env\"], except: [$workspace/tests], id: never}\n";
+
+struct own {
+	struct ruled ruled;
+	char workspace[32], neighbour[32];
+};
+
+static int try_at(const char *workspace, const char *rest, int flags)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s%s", workspace, rest);
+	fd = open(path, flags | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : rc(close(fd));
+}
+
+/* 0, or the number of the first answer that is wrong. */
+static int use_own_and_try_the_neighbours(void *arg)
+{
+	const struct own *o = arg;
+	int longer;
+
+	if (try_at(o->workspace, "/f", O_RDWR))
+		return 1;
+	if (try_at(o->neighbour, "/f", O_RDONLY) != -EACCES || try_at(o->neighbour, "/f", O_WRONLY) != -EACCES)
+		return 2;
+	if (try_at(o->workspace, "/.git", O_RDONLY) != -EACCES || try_at(o->workspace, "/.env", O_RDONLY) != -EACCES)
+		return 3;
+	if (try_at(o->workspace, "/tests/.env", O_RDWR))
+		return 4;
+	if (try_at(o->workspace, "", O_RDONLY | O_DIRECTORY) || try_at(o->workspace, "/..", O_RDONLY | O_DIRECTORY) != -EACCES)
+		return 5;
+	/* a longer name is another directory: that of another sandbox, for a tenth of them */
+	longer = try_at(o->workspace, "0/f", O_RDONLY);
+	return longer == -EACCES || longer == -ENOENT ? 0 : 6;
+}
+
+static void workspace_make(const char *dir)
+{
+	char path[64];
+
+	CHECK(!mkdir(dir, 0755) || errno == EEXIST);
+	snprintf(path, sizeof(path), "%s/tests", dir);
+	CHECK(!mkdir(path, 0755) || errno == EEXIST);
+	snprintf(path, sizeof(path), "%s/f", dir);
+	put_file(path, "f", 0644);
+	snprintf(path, sizeof(path), "%s/.git", dir);
+	put_file(path, "g", 0644);
+	snprintf(path, sizeof(path), "%s/.env", dir);
+	put_file(path, "e", 0644);
+	snprintf(path, sizeof(path), "%s/tests/.env", dir);
+	put_file(path, "e", 0644);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void own_open(struct own *o, int number)
+{
+	snprintf(o->workspace, sizeof(o->workspace), "/w/%d", number);
+	snprintf(o->neighbour, sizeof(o->neighbour), "/w/%d", number ? number - 1 : MANY - 1);
+	o->ruled.image = compiled_for(policy_own, o->workspace, &o->ruled.policy);
+	CHECK_EQ(kernel_sandbox_new(govern_kernel, &o->ruled.image, STAGE_ENFORCE, 1, 0, &o->ruled.id), 0);
+	policy_image_done(&o->ruled.image);	/* what is published needs it no more */
+}
+
+static void own_close(struct own *o)
+{
+	CHECK_EQ(kernel_sandbox_end(govern_kernel, o->ruled.id), 0);
+	for (int i = 0; i < 500 && kernel_sandbox_free(govern_kernel, o->ruled.id) == -EBUSY; i++)
+		usleep(10000);
+	policy_free(o->ruled.policy);
+}
+
+TEST(a_thousand_sandboxes_with_a_workspace_each_share_one_image)
+{
+	struct own *all = calloc(MANY, sizeof(*all));
+	struct kernel *k = govern_attached();
+	size_t before, one;
+	double start;
+
+	CHECK(all);
+	kernel_tidy(k);
+	before = arena_used();
+	CHECK(!mkdir("/w", 0755) || errno == EEXIST);
+	start = seconds();
+	own_open(&all[0], 0);
+	one = arena_used() - before;
+	for (int i = 1; i < MANY; i++)
+		own_open(&all[i], i);
+	printf("# %d policies compiled and published in %.1f s: %zu words of the arena, %zu of them for the first\n", MANY, seconds() - start,
+	       arena_used() - before, one);
+	fflush(stdout);
+	CHECK(arena_used() - before - one < (MANY - 1) * 16);
+	for (int i = 0; i < MANY; i++)
+		workspace_make(all[i].workspace);
+	start = seconds();
+	for (int i = 0; i < MANY; i++) {
+		CASE("%s", all[i].workspace);
+		CHECK_EQ(ruled_run(&all[i].ruled, use_own_and_try_the_neighbours, &all[i]), 0);
+		CHECK_EQ(ruled_refused(&all[i].ruled, "never"), 2);
+		govern_forget();
+	}
+	printf("# each tried in %.1f s\n", seconds() - start);
+	for (int i = 0; i < MANY; i++)
+		own_close(&all[i]);
+	kernel_tidy(k);
+	CHECK_EQ(arena_used(), before);
+	free(all);
+}
+
+TEST(a_reload_gives_a_sandbox_another_workspace)
+{
+	struct own o = {}, then = {};
+
+	govern_start();
+	own_open(&o, 1);
+	own_open(&then, 2);	/* shares the image and outlives nothing */
+	own_close(&then);
+	workspace_make("/w/1");
+	workspace_make("/w/2");
+	CHECK_EQ(ruled_run(&o.ruled, use_own_and_try_the_neighbours, &(struct own){ .workspace = "/w/1", .neighbour = "/w/2" }), 0);
+	policy_free(o.ruled.policy);
+	o.ruled.image = compiled_for(policy_own, "/w/2", &o.ruled.policy);
+	CHECK_EQ(kernel_sandbox_reload(govern_kernel, o.ruled.id, &o.ruled.image, &o.ruled.generation), 0);
+	policy_image_done(&o.ruled.image);
+	CHECK_EQ(ruled_run(&o.ruled, use_own_and_try_the_neighbours, &(struct own){ .workspace = "/w/2", .neighbour = "/w/1" }), 0);
+	govern_forget();
+	own_close(&o);
 }
 
 /* Each image differs, so that none is shared; the last word is padding of our own making. */

@@ -45,6 +45,8 @@ static int mark_live(struct kernel *k)
 		if (!s->in_use)
 			continue;
 		err = spans_mark(&k->arena_spans, s->arena_base, s->arena_words);
+		if (!err && s->anchors_off)
+			err = spans_mark(&k->arena_spans, s->anchors_off, s->anchors_words);
 		if (!err)
 			err = spans_mark(&k->counter_spans, s->counter_base, s->nrules + B_COUNT);
 		if (err)

@@ -21,6 +21,7 @@ static void slot_retire(struct kernel *k, uint32_t number)
 	struct policy_slot *s = &k->slots[number];
 
 	spans_drop(&k->arena_spans, s->arena_base);
+	spans_drop(&k->arena_spans, s->anchors_off);
 	spans_drop(&k->counter_spans, s->counter_base);
 	s->in_use = 0;
 }
@@ -48,6 +49,8 @@ void kernel_tidy(struct kernel *k)
 
 /* ---- slots ---- */
 
+#define ANCHORS_STAMP UINT64_MAX	/* no image's */
+
 static void image_move(struct policy_image *img, uint32_t base)
 {
 	if (img->base != base)
@@ -56,8 +59,8 @@ static void image_move(struct policy_image *img, uint32_t base)
 }
 
 /*
- * An equal image that is in force already is shared: a thousand sandboxes of one policy cost one. Whose stamp differs is another; the stamp of what an
- * earlier engine published is not known.
+ * An equal image that is in force already is shared: a thousand sandboxes of one policy cost one, each with its own workspace. Whose stamp
+ * differs is another; the stamp of what an earlier engine published is not known.
  */
 static int find_shared(struct kernel *k, struct policy_image *img)
 {
@@ -75,7 +78,7 @@ static int find_shared(struct kernel *k, struct policy_image *img)
 	return -ENOENT;
 }
 
-static int place_image(struct kernel *k, struct policy_image *img)
+static int place_words(struct kernel *k, struct policy_image *img)
 {
 	uint32_t base;
 	int err = find_shared(k, img);
@@ -88,6 +91,30 @@ static int place_image(struct kernel *k, struct policy_image *img)
 	image_move(img, base);
 	memcpy(k->arena + base, img->words, img->count * sizeof(*img->words));
 	return 0;
+}
+
+/* The anchors are each sandbox's own, and of no size that matters. They say where the words lie, so they come second. */
+static int place_image(struct kernel *k, struct policy_image *img)
+{
+	int err = place_words(k, img);
+
+	img->slot.anchors_off = img->slot.anchors_words = 0;
+	if (err || !img->anchor_words)
+		return err;
+	err = spans_take(&k->arena_spans, img->anchor_words, ANCHORS_STAMP, &img->slot.anchors_off);
+	if (err) {
+		spans_drop(&k->arena_spans, img->slot.arena_base);
+		return err;
+	}
+	img->slot.anchors_words = img->anchor_words;
+	memcpy(k->arena + img->slot.anchors_off, img->anchors, img->anchor_words * sizeof(*img->anchors));
+	return 0;
+}
+
+static void unplace_image(struct kernel *k, const struct policy_image *img)
+{
+	spans_drop(&k->arena_spans, img->slot.arena_base);
+	spans_drop(&k->arena_spans, img->slot.anchors_off);
 }
 
 static int slot_free_number(struct kernel *k, uint32_t *out)
@@ -114,7 +141,7 @@ static int slot_try(struct kernel *k, struct policy_image *img, uint32_t generat
 		return err;
 	err = spans_take(&k->counter_spans, cells, 0, &base);
 	if (err) {
-		spans_drop(&k->arena_spans, img->slot.arena_base);
+		unplace_image(k, img);
 		return err;
 	}
 	memset(k->counters + base, 0, cells * sizeof(*k->counters));

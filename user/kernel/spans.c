@@ -16,6 +16,12 @@ static int insert(struct spans *s, size_t at, struct span span)
 	return 0;
 }
 
+/* What the kernel reads as words of 8 bytes begins at one. */
+static uint32_t even(uint32_t at)
+{
+	return (at + 1) & ~1u;
+}
+
 int spans_take(struct spans *s, uint32_t size, uint64_t stamp, uint32_t *base)
 {
 	uint32_t at = 8;	/* word 0 is no state (decide.bpf.h) */
@@ -23,7 +29,7 @@ int spans_take(struct spans *s, uint32_t size, uint64_t stamp, uint32_t *base)
 	int err;
 
 	for (i = 0; i < s->count && s->items[i].base - at < size; i++)
-		at = s->items[i].base + s->items[i].size;
+		at = even(s->items[i].base + s->items[i].size);
 	if (size > s->limit || at > s->limit - size)
 		return -ENOSPC;
 	err = insert(s, i, (struct span){ at, size, 1, stamp });

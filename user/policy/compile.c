@@ -56,6 +56,8 @@ static void dense_put(struct compiler *c, struct words *w, const struct dense_im
 	img->slot.class_shift = shift;
 	img->slot.glob_start = first;
 	img->layout.glob_states = dense->state_count;
+	for (uint32_t i = 0; i < c->anchor_count; i++)
+		img->layout.glob_anchors[i] = first + stride * dense->anchors[i];
 	for (uint32_t i = 0; i < dense->state_count && !c->err; i++) {
 		for (uint32_t k = 0; k < 1u << shift; k++)	/* no byte has a class behind the last: any state will do */
 			words_push(c, w, first + stride * (k < dense->class_count ? dense->next[i * dense->class_count + k] : i));
@@ -69,6 +71,8 @@ static void sparse_put(struct compiler *c, struct words *w, const struct sparse_
 
 	img->slot.trie_start = states + 3 * sparse->start;
 	img->layout.trie_off = states;
+	for (uint32_t i = 0; i < c->anchor_count; i++)
+		img->layout.trie_anchors[i] = states + 3 * sparse->anchors[i];
 	img->layout.trie_states = sparse->state_count;
 	img->layout.edge_off = edges;
 	img->layout.edges = sparse->edge_count;
@@ -163,6 +167,7 @@ static void image_assemble(struct compiler *c, const struct parts *parts, struct
 	ranges_put(c, w, &parts->net.v6, true, &img->slot.net6_off, &img->slot.net6_bits);
 	sets_put(c, w, &parts->net, img);
 	slot_fill(c->p, &img->slot);
+	anchors_put(c, img);
 }
 
 static __u64 stamp_of(const struct words *w)
@@ -181,12 +186,14 @@ int policy_compile(const struct policy *p, struct policy_image *out, struct diag
 	struct policy_image img = {};
 	struct words w = {};
 
+	anchors_find(&c);
 	if (row_index(&c, row_none()) == ROW_EMPTY && !c.err && compile_dense(&c, &parts.dense) && compile_sparse(&c, &parts.sparse) &&
 	    compile_network(&c, &parts.net))
 		image_assemble(&c, &parts, &w, &img);
 	intern_done(&c.rows);
 	if (c.err) {
 		free(w.data);
+		free(img.anchors);
 		return c.err;
 	}
 	img.words = w.data;
@@ -199,6 +206,7 @@ int policy_compile(const struct policy *p, struct policy_image *out, struct diag
 void policy_image_done(struct policy_image *img)
 {
 	free(img->words);
+	free(img->anchors);
 	*img = (struct policy_image){};
 }
 
@@ -224,6 +232,11 @@ void policy_image_relocate(struct policy_image *img, __u32 base)
 	for (__u32 i = 0; i < l->edges; i++) {
 		if (edge[2 * i] != UINT32_MAX)
 			words_shift(edge + 2 * i, 2, 1, base);
+	}
+	for (size_t at = 0; img->anchor_words; at += img->anchors[at + ANCHOR_NEXT]) {
+		words_shift(img->anchors + at + ANCHOR_TRIE, 2, 1, base);
+		if (!img->anchors[at + ANCHOR_NEXT])
+			break;
 	}
 	words_shift(img->words + (s->netset_off - img->base), l->net_sets * 4, 2, base);
 	s->class_off += base;

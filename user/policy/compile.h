@@ -42,11 +42,17 @@ struct words {
 	uint32_t *data;
 	size_t count, cap;
 };
+struct anchor {
+	const char *value;
+	size_t len;
+};
 struct compiler {
 	const struct policy *p;
 	struct diags *d;
 	int err;		/* the first failure: -ENOMEM, or -E2BIG once a diag says why */
 	struct intern rows;
+	struct anchor anchors[ANCHORS_MAX];
+	size_t anchor_count;
 };
 #define ROW_EMPTY 0u		/* the first row of every image: nothing matched */
 
@@ -63,6 +69,14 @@ struct row row_get(const struct compiler *c, uint32_t index);
 uint32_t row_union(struct compiler *c, uint32_t a, uint32_t b);
 
 /*
+ * anchor.c: a parameter's value is an anchor, a path at which the patterns that begin with the parameter are entered. Its bytes are in no
+ * automaton: the kernel compares them (abi.h). Numbered from 1; 0 is where paths begin.
+ */
+void anchors_find(struct compiler *c);
+uint32_t anchor_of(const struct compiler *c, const struct pattern *pattern, const char **rest);	/* rest: what follows the anchor */
+void anchors_put(struct compiler *c, struct policy_image *img);
+
+/*
  * Paths are run through two automata side by side, because one for all would multiply: what holds for good below a directory times
  * every name that "**" looks for. SHALLOW: patterns without "**", literal paths first of all, many and sparse. DEEP: patterns with "**",
  * few and dense. A rule with `except` goes where its deepest pattern goes.
@@ -77,7 +91,7 @@ struct sparse_state {
 struct sparse_image {
 	struct sparse_state *states;
 	size_t state_count;
-	uint32_t start;
+	uint32_t start, anchors[ANCHORS_MAX];
 	uint32_t *check, *next;	/* check 0xffffffff: a free entry */
 	size_t edge_count, edge_cap;
 };
@@ -90,6 +104,7 @@ struct dense_image {
 	uint32_t class_count;
 	uint32_t *next, *rows;
 	size_t state_count;
+	uint32_t anchors[ANCHORS_MAX];
 };
 bool compile_dense(struct compiler *c, struct dense_image *out);
 void dense_image_done(struct dense_image *g);

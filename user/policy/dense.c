@@ -80,6 +80,8 @@ static bool minimise(struct compiler *c, const struct dfa_result *r, struct dens
 		out->rows[block[i]] = r->states[i].row;
 		row_expand(r, i, block, out->next + (size_t)block[i] * r->class_count);
 	}
+	for (uint32_t i = 0; i < c->anchor_count; i++)
+		out->anchors[i] = block[r->anchors[i]];
 	memcpy(out->class_of, r->class_of, sizeof(out->class_of));
 	out->class_count = r->class_count;
 	out->state_count = count;

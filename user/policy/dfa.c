@@ -4,29 +4,7 @@
  * set of positions that may still matter: a position whose rules can change nothing any more, because rules with smaller numbers
  * hold already, is dropped, or k patterns with "**" would make 2^k states.
  */
-#include "policy/dfa.h"
-
-#define ELEMENT(position, phase) ((position) << 2 | (phase))
-
-struct group_state {
-	uint32_t mark;
-	bool main, except, below, dropped;
-};
-struct dfa {
-	struct compiler *c;
-	const struct nfa *n;
-	struct dfa_result *out;
-	struct intern states;		/* {below, elements...}, elements sorted */
-	struct byte_classes classes;
-	struct list now;		/* the state that is being left */
-	struct list common, slash, by_class[256];	/* where its bytes lead; by_class: beyond common */
-	struct list touched;		/* classes whose by_class is not empty */
-	struct list set;		/* the state that is being made */
-	uint32_t *mark, mark_now;	/* element -> the last set that took it */
-	size_t work;			/* elements taken so far, again ones too */
-	struct list sinks;		/* by row of `below`: the state that nothing leaves + 1; most bytes of a literal path lead there */
-	struct group_state *groups;
-};
+#include "policy/dfa_set.h"
 
 void list_done(struct list *l)
 {
@@ -71,206 +49,6 @@ static void dfa_done(struct dfa *f)
 	byte_classes_done(&f->classes);
 	free(f->mark);
 	free(f->groups);
-}
-
-/* ---- making a state ---- */
-
-static const struct position *position_of(const struct dfa *f, uint32_t element)
-{
-	return &f->n->positions[element >> 2];
-}
-
-/* At a place where the next byte is the next item's: everywhere but behind the "/" of a "**". */
-static bool is_ready(uint32_t element)
-{
-	return (element & 3) == PHASE_HERE || (element & 3) == PHASE_INSIDE;
-}
-
-static bool is_complete(const struct dfa *f, uint32_t element)
-{
-	return is_ready(element) && position_of(f, element)->ends;
-}
-
-static void set_take(struct dfa *f, uint32_t element)
-{
-	f->work++;
-	if (f->mark[element] == f->mark_now)
-		return;
-	f->mark[element] = f->mark_now;
-	list_add(f->c, &f->set, element);
-}
-
-/* What stars and "**" reach without a byte. */
-static void set_close(struct dfa *f)
-{
-	for (size_t i = 0; i < f->set.count; i++) {
-		uint32_t element = f->set.items[i], child;
-
-		if (!is_ready(element))
-			continue;
-		for (child = position_of(f, element)->first; child; child = f->n->positions[child].sibling) {
-			if (f->n->positions[child].kind != POSITION_BYTE)
-				set_take(f, ELEMENT(child, PHASE_HERE));
-		}
-	}
-}
-
-static struct group_state *group_seen(struct dfa *f, uint32_t group)
-{
-	struct group_state *g = &f->groups[group];
-
-	if (g->mark != f->mark_now)
-		*g = (struct group_state){ .mark = f->mark_now };
-	return g;
-}
-
-/* Which private groups are decided: a match below that no exception can undo any more is one for good. */
-static void groups_settle(struct dfa *f, uint32_t *below)
-{
-	for (size_t i = 0; i < f->set.count; i++) {
-		const struct position *at = position_of(f, f->set.items[i]);
-		struct group_state *g = group_seen(f, at->group);
-		bool is_below = (f->set.items[i] & 3) == PHASE_BELOW;
-
-		g->dropped |= at->is_except && is_below;
-		g->except |= at->is_except;
-		g->main |= !at->is_except;
-		g->below |= !at->is_except && is_below;
-	}
-	for (size_t i = 0; i < f->set.count; i++) {
-		uint32_t group = position_of(f, f->set.items[i])->group;
-		struct group_state *g = &f->groups[group];
-
-		if (!group || g->dropped)
-			continue;
-		if (g->below && !g->except)
-			*below = row_union(f->c, *below, f->n->groups[group].row);
-		g->dropped = !g->main || (g->below && !g->except);
-	}
-}
-
-/* Could a rule within reach still change a row that holds at least `below`? */
-static bool is_relevant(const struct row *reach, const struct row *below)
-{
-	for (int v = 0; v < VERB_PATH_COUNT; v++) {
-		if (reach->deny[v] < below->deny[v] || (below->deny[v] == CELL_NONE && reach->allow[v] < below->allow[v]))
-			return true;
-	}
-	return false;
-}
-
-static bool is_kept(const struct dfa *f, uint32_t element, const struct row *below)
-{
-	const struct position *at = position_of(f, element);
-	const struct group_state *g = &f->groups[at->group];
-
-	if (!at->group)
-		return is_relevant(&at->reach, below);
-	if (g->dropped || (g->below && !at->is_except && (element & 3) != PHASE_BELOW))
-		return false;
-	return is_relevant(&f->n->groups[at->group].reach, below);
-}
-
-static int element_order(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static uint32_t row_here(struct dfa *f, uint32_t below)
-{
-	uint32_t row = below;
-
-	f->mark_now++;
-	for (size_t i = 0; i < f->set.count; i++) {
-		uint32_t element = f->set.items[i];
-		const struct position *at = position_of(f, element);
-		bool hit = is_complete(f, element) || (element & 3) == PHASE_BELOW;
-
-		if (hit && !at->group)
-			row = row_union(f->c, row, at->row);
-		else if (hit && at->is_except)
-			group_seen(f, at->group)->except = true;
-		else if (hit)
-			group_seen(f, at->group)->main = true;
-	}
-	for (size_t i = 0; i < f->set.count; i++) {
-		uint32_t group = position_of(f, f->set.items[i])->group;
-		const struct group_state *g = group_seen(f, group);
-
-		if (group && g->main && !g->except)
-			row = row_union(f->c, row, f->n->groups[group].row);
-	}
-	return row;
-}
-
-static void state_add(struct dfa *f, uint32_t row)
-{
-	struct dfa_state *place = vec_push(f->c->d, &f->out->states, &f->out->state_count, sizeof(*place));
-
-	if (place)
-		place->row = row;
-	else
-		compile_fail(f->c, -ENOMEM);
-}
-
-/* The set that was taken becomes a state: closed, pruned, sorted, numbered. */
-static uint32_t set_settle(struct dfa *f, uint32_t below)
-{
-	uint32_t state = 0, count = f->states.count, kept = 0;
-	struct row row;
-
-	set_close(f);
-	groups_settle(f, &below);
-	row = row_get(f->c, below);
-	for (size_t i = 0; i < f->set.count; i++) {
-		if (is_kept(f, f->set.items[i], &row))
-			f->set.items[kept++] = f->set.items[i];
-	}
-	f->set.count = kept;
-	if (kept > 1)
-		qsort(f->set.items, kept, sizeof(uint32_t), element_order);
-	list_add(f->c, &f->set, below);	/* last, so that the elements need not move */
-	if (f->c->err || intern_add(&f->states, f->set.items, f->set.count * sizeof(uint32_t), &state)) {
-		compile_fail(f->c, -ENOMEM);
-		return 0;
-	}
-	f->set.count--;
-	if (state == count)
-		state_add(f, row_here(f, below));
-	return state;
-}
-
-static void set_begin(struct dfa *f)
-{
-	f->mark_now++;
-	f->set.count = 0;
-}
-
-static uint32_t sink_make(struct dfa *f, uint32_t below)
-{
-	while (f->sinks.count <= below) {
-		if (!list_add(f->c, &f->sinks, 0))
-			return 0;
-	}
-	if (!f->sinks.items[below]) {
-		set_begin(f);
-		f->sinks.items[below] = set_settle(f, below) + 1;
-	}
-	return f->sinks.items[below] - 1;
-}
-
-static uint32_t set_make(struct dfa *f, const struct list *a, const struct list *b, uint32_t below)
-{
-	if (!a->count && (!b || !b->count))
-		return sink_make(f, below);
-	set_begin(f);
-	for (size_t i = 0; i < a->count; i++)
-		set_take(f, a->items[i]);
-	for (size_t i = 0; b && i < b->count; i++)
-		set_take(f, b->items[i]);
-	return set_settle(f, below);
 }
 
 /* ---- leaving a state ---- */
@@ -331,7 +109,29 @@ static void completed_leave(struct dfa *f, const struct position *at, uint32_t *
 	if (!at->group)
 		*below = row_union(f->c, *below, at->row);
 	else
-		list_add(f->c, &f->slash, ELEMENT(at->is_except ? g->except_root : g->main_root, PHASE_BELOW));
+		list_add(f->c, &f->slash, ELEMENT(at->is_except ? g->except_roots[0] : g->main_roots[0], PHASE_BELOW));
+}
+
+void dfa_leave_begin(struct dfa *f)
+{
+	f->now.count = f->common.count = f->slash.count = 0;
+	for (size_t i = 0; i < f->touched.count; i++)
+		f->by_class[f->touched.items[i]].count = 0;
+	f->touched.count = 0;
+}
+
+void dfa_leave(struct dfa *f, uint32_t *slash_below)
+{
+	for (size_t i = 0; i < f->now.count; i++) {
+		uint32_t element = f->now.items[i];
+		const struct position *at = position_of(f, element);
+
+		loops_leave(f, element, at);
+		if (is_ready(element))
+			children_leave(f, at);
+		if (is_complete(f, element))
+			completed_leave(f, at, slash_below);
+	}
 }
 
 /* Take the state apart: its elements into now, the lists empty. Returns its `below`. */
@@ -340,10 +140,7 @@ static uint32_t state_open(struct dfa *f, uint32_t state)
 	size_t len;
 	const uint32_t *key = intern_get(&f->states, state, &len);
 
-	f->now.count = f->common.count = f->slash.count = 0;
-	for (size_t i = 0; i < f->touched.count; i++)
-		f->by_class[f->touched.items[i]].count = 0;
-	f->touched.count = 0;
+	dfa_leave_begin(f);
 	for (size_t i = 0; i < len / 4 - 1; i++)
 		list_add(f->c, &f->now, key[i]);
 	return key[len / 4 - 1];
@@ -368,38 +165,39 @@ static void state_leave(struct dfa *f, uint32_t state)
 {
 	uint32_t below = state_open(f, state), slash_below = below, to;
 
-	for (size_t i = 0; i < f->now.count; i++) {
-		uint32_t element = f->now.items[i];
-		const struct position *at = position_of(f, element);
-
-		loops_leave(f, element, at);
-		if (is_ready(element))
-			children_leave(f, at);
-		if (is_complete(f, element))
-			completed_leave(f, at, &slash_below);
-	}
-	to = set_make(f, &f->common, NULL, below);
+	dfa_leave(f, &slash_below);
+	to = dfa_set_make(f, &f->common, NULL, below);
 	if (f->c->err)
 		return;
 	f->out->states[state].fall = to;
 	f->out->states[state].edges = f->out->edge_count;
-	to = set_make(f, &f->slash, NULL, slash_below);
+	to = dfa_set_make(f, &f->slash, NULL, slash_below);
 	edge_add(f, state, f->classes.slash, to);
 	for (size_t i = 0; i < f->touched.count && !f->c->err; i++) {
-		to = set_make(f, &f->common, &f->by_class[f->touched.items[i]], below);
+		to = dfa_set_make(f, &f->common, &f->by_class[f->touched.items[i]], below);
 		edge_add(f, state, f->touched.items[i], to);
+	}
+}
+
+void dfa_roots_take(struct dfa *f, uint32_t anchor)
+{
+	const struct nfa *n = f->n;
+
+	if (n->shared_roots[anchor])
+		dfa_set_take(f, ELEMENT(n->shared_roots[anchor], PHASE_HERE));
+	for (size_t i = 1; i < n->group_count; i++) {
+		if (n->groups[i].main_roots[anchor])
+			dfa_set_take(f, ELEMENT(n->groups[i].main_roots[anchor], PHASE_HERE));
+		if (n->groups[i].except_roots[anchor])
+			dfa_set_take(f, ELEMENT(n->groups[i].except_roots[anchor], PHASE_HERE));
 	}
 }
 
 static void start_make(struct dfa *f)
 {
-	set_begin(f);
-	set_take(f, ELEMENT(1u, PHASE_HERE));
-	for (size_t i = 1; i < f->n->group_count; i++) {
-		set_take(f, ELEMENT(f->n->groups[i].main_root, PHASE_HERE));
-		set_take(f, ELEMENT(f->n->groups[i].except_root, PHASE_HERE));
-	}
-	(void)set_settle(f, ROW_EMPTY);
+	dfa_set_begin(f);
+	dfa_roots_take(f, 0);
+	(void)dfa_set_settle(f, ROW_EMPTY);
 }
 
 bool dfa_build(struct compiler *c, const struct nfa *n, size_t state_limit, struct dfa_result *out)
@@ -415,6 +213,8 @@ bool dfa_build(struct compiler *c, const struct nfa *n, size_t state_limit, stru
 	memcpy(out->class_of, f.classes.of_byte, sizeof(out->class_of));
 	out->class_count = f.classes.count;
 	start_make(&f);
+	if (!dfa_anchors_begin(&f))
+		return false;
 	for (uint32_t i = 0; i < f.states.count && !c->err; i++) {
 		if (f.states.count > state_limit || f.work > RAW_WORK_MAX) {
 			out->too_big = true;
@@ -422,5 +222,6 @@ bool dfa_build(struct compiler *c, const struct nfa *n, size_t state_limit, stru
 		}
 		state_leave(&f, i);
 	}
+	dfa_anchors_end(&f);
 	return !c->err;
 }

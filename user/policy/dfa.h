@@ -36,6 +36,7 @@ struct dfa_result {
 	size_t state_count;
 	struct dfa_edge *edges;
 	size_t edge_count;
+	uint32_t anchors[ANCHORS_MAX];	/* the state at each anchor of the compiler */
 	bool too_big;		/* more states than allowed: the rest is not filled */
 };
 /* Numbers of the rules with patterns of this depth: literal ones, presets, ours in the order of the text. */

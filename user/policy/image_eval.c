@@ -16,18 +16,64 @@ static __u32 class_of(const struct policy_image *img, uint8_t byte)
 	return word(img, img->slot.class_off + byte / 4) >> (8 * (byte % 4)) & 0xff;
 }
 
+/* ---- anchors, as bytes come: the kernel has the whole path before it and compares ---- */
+
+static size_t anchor_next(const struct policy_image *img, size_t at)
+{
+	__u32 next = img->anchors[at + ANCHOR_NEXT];
+
+	return next ? at + next : img->anchor_words;
+}
+
+/* The anchor that the bytes so far are; NULL: none. */
+static const __u32 *anchor_here(const struct policy_image *img, const struct policy_walk *w)
+{
+	__u32 bit = 1;
+
+	for (size_t at = 0; at < img->anchor_words; at = anchor_next(img, at), bit <<= 1) {
+		if (w->states[WALK_ANCHORS] & bit && img->anchors[at + ANCHOR_LEN] == w->states[WALK_BYTES])
+			return img->anchors + at;
+	}
+	return NULL;
+}
+
+/* Which of them may still come after one more byte? */
+static void anchors_step(const struct policy_image *img, struct policy_walk *w, uint8_t byte)
+{
+	__u32 bit = 1, *live = &w->states[WALK_ANCHORS], *bytes = &w->states[WALK_BYTES];
+
+	for (size_t at = 0; at < img->anchor_words; at = anchor_next(img, at), bit <<= 1) {
+		const uint8_t *value = (const uint8_t *)(img->anchors + at + ANCHOR_BYTES);
+
+		if (*live & bit && (img->anchors[at + ANCHOR_LEN] <= *bytes || value[*bytes] != byte))
+			*live &= ~bit;
+	}
+	*bytes = *live ? *bytes + 1 : 0;
+}
+
 void policy_image_walk(const struct policy_image *img, struct policy_walk *w)
 {
-	w->states[0] = img->slot.trie_start;
-	w->states[1] = img->slot.glob_start;
+	__u32 bit = 1;
+
+	*w = (struct policy_walk){ .states = { img->slot.trie_start, img->slot.glob_start } };
+	for (size_t at = 0; at < img->anchor_words; at = anchor_next(img, at), bit <<= 1)
+		w->states[WALK_ANCHORS] |= bit;
 }
 
 void policy_image_step(const struct policy_image *img, struct policy_walk *w, uint8_t byte)
 {
-	__u32 *t = &w->states[0], *g = &w->states[1], edge = word(img, *t) + 2 * byte;
+	const __u32 *anchor = byte == '/' ? anchor_here(img, w) : NULL;
+	__u32 *t = &w->states[WALK_TRIE], *g = &w->states[WALK_GLOB], edge;
 
+	if (anchor) {
+		*t = anchor[ANCHOR_TRIE];
+		*g = anchor[ANCHOR_GLOB];
+	}
+	edge = word(img, *t) + 2 * byte;
 	*t = word(img, edge) == *t ? word(img, edge + 1) : word(img, *t + 1);
 	*g = word(img, *g + class_of(img, byte));
+	if (w->states[WALK_ANCHORS])
+		anchors_step(img, w, byte);
 }
 
 static void path_run(const struct policy_image *img, const char *path, size_t len, struct policy_walk *w)
@@ -57,8 +103,10 @@ static void cells_judge(const struct policy_image *img, __u32 deny, __u32 allow,
 void policy_image_verdict(const struct policy_image *img, const struct policy_walk *w, enum verb verb, struct policy_verdict *out)
 {
 	const struct policy_slot *s = &img->slot;
-	__u32 tw = word(img, s->row_off + 8 * word(img, w->states[0] + 2) + verb);
-	__u32 gw = word(img, s->row_off + 8 * word(img, w->states[1] + (1u << s->class_shift)) + verb);
+	const __u32 *anchor = anchor_here(img, w);
+	__u32 t = anchor ? anchor[ANCHOR_TRIE] : w->states[WALK_TRIE], g = anchor ? anchor[ANCHOR_GLOB] : w->states[WALK_GLOB];
+	__u32 tw = word(img, s->row_off + 8 * word(img, t + 2) + verb);
+	__u32 gw = word(img, s->row_off + 8 * word(img, g + (1u << s->class_shift)) + verb);
 	bool unix_socket = verb == VERB_UNIX;
 
 	cells_judge(img, tw >> 16 < gw >> 16 ? tw >> 16 : gw >> 16, (tw & 0xffff) < (gw & 0xffff) ? tw & 0xffff : gw & 0xffff,
@@ -134,7 +182,7 @@ int policy_image_below(const struct policy_image *img, const char *path, size_t 
 		return -EINVAL;
 	path_run(img, path, len, &w);
 	policy_image_step(img, &w, '/');
-	pair[0] = w.states[0];
-	pair[1] = w.states[1];
-	return 0;
+	pair[0] = w.states[WALK_TRIE];
+	pair[1] = w.states[WALK_GLOB];
+	return w.states[WALK_ANCHORS] != 0;
 }

@@ -2,7 +2,6 @@
 /* Pattern texts (checked by pattern.c) to positions. */
 #include "policy/nfa.h"
 
-#define SHARED_ROOT 1u
 #define POSITIONS_MAX (1u << 19)	/* more would not fit an image either */
 
 void nfa_done(struct nfa *n)
@@ -33,8 +32,7 @@ static unsigned hex_value(char c)
 	return c <= '9' ? c - '0' : (c & 0xdf) - 'A' + 10;
 }
 
-/* One byte of a pattern's text, escaped or not. */
-static uint8_t byte_take(const char **s)
+uint8_t pattern_byte_take(const char **s)
 {
 	const char *p = *s;
 
@@ -59,11 +57,11 @@ static struct byte_set set_take(const char **s)
 	negated = **s == '!' || **s == '^';
 	*s += negated;
 	while (**s != ']') {
-		unsigned first = byte_take(s), last = first;
+		unsigned first = pattern_byte_take(s), last = first;
 
 		if (**s == '-' && (*s)[1] != ']') {
 			(*s)++;
-			last = byte_take(s);
+			last = pattern_byte_take(s);
 		}
 		for (; first <= last; first++)
 			set_put(&set, first);
@@ -164,7 +162,7 @@ static bool component_put(struct compiler *c, struct nfa *n, uint32_t *at, const
 			set = set_take(&s);
 			good = set_step(c, n, at, &set);
 		} else {
-			good = byte_step(c, n, at, byte_take(&s));
+			good = byte_step(c, n, at, pattern_byte_take(&s));
 		}
 	}
 	return good;
@@ -195,18 +193,30 @@ static bool shared_end(struct compiler *c, struct nfa *n, uint32_t at, struct ro
 	return !c->err;
 }
 
+/* The root of the patterns that begin at this anchor, made if need be. */
+static bool root_get(struct compiler *c, struct nfa *n, uint32_t *root, uint32_t group, bool is_except)
+{
+	struct position like = { .group = group, .is_except = is_except };
+
+	return *root || position_new(c, n, &like, root);
+}
+
 static bool shared_put(struct compiler *c, struct nfa *n, uint32_t number, const struct pattern *pattern)
 {
 	const struct rule *rule = c->p->rules[number];
-	uint32_t at = SHARED_ROOT;
+	const char *rest;
+	uint32_t *root = &n->shared_roots[anchor_of(c, pattern, &rest)], at;
 
-	return pattern_put(c, n, &at, pattern->text) && shared_end(c, n, at, row_of_rule(number, rule->deny, rule->verbs));
+	if (!root_get(c, n, root, 0, false))
+		return false;
+	at = *root;
+	return pattern_put(c, n, &at, rest) && shared_end(c, n, at, row_of_rule(number, rule->deny, rule->verbs));
 }
 
 /* A place of our own is bytes, not a pattern. */
 static bool own_put(struct compiler *c, struct nfa *n, const struct own_place *own)
 {
-	uint32_t at = SHARED_ROOT;
+	uint32_t at = n->shared_roots[0];
 
 	for (const char *s = own->path; *s; s++) {
 		if (!byte_step(c, n, &at, *s))
@@ -215,12 +225,17 @@ static bool own_put(struct compiler *c, struct nfa *n, const struct own_place *o
 	return shared_end(c, n, at, row_of_rule(c->p->rule_count + B_SELF, true, own->verbs));
 }
 
-static bool private_put(struct compiler *c, struct nfa *n, uint32_t root, const struct pattern *items, size_t count)
+static bool private_put(struct compiler *c, struct nfa *n, uint32_t group, bool is_except, const struct pattern *items, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint32_t at = root;
+		struct group *g = &n->groups[group];
+		const char *rest;
+		uint32_t anchor = anchor_of(c, &items[i], &rest), *root = is_except ? &g->except_roots[anchor] : &g->main_roots[anchor], at;
 
-		if (!pattern_put(c, n, &at, items[i].text))
+		if (!root_get(c, n, root, group, is_except))
+			return false;
+		at = *root;
+		if (!pattern_put(c, n, &at, rest))
 			return false;
 		n->positions[at].ends = true;
 	}
@@ -230,20 +245,16 @@ static bool private_put(struct compiler *c, struct nfa *n, uint32_t root, const 
 static bool group_add(struct compiler *c, struct nfa *n, uint32_t number)
 {
 	const struct rule *rule = c->p->rules[number];
-	struct position like = { .group = n->group_count };
+	uint32_t group = n->group_count;
 	struct group *g = vec_push(c->d, &n->groups, &n->group_count, sizeof(*g));
 
 	if (!g)
 		return compile_fail(c, -ENOMEM);
 	g->reach = row_of_rule(number, rule->deny, rule->verbs);
 	g->row = row_index(c, g->reach);
-	if (!position_new(c, n, &like, &g->main_root))
-		return false;
-	like.is_except = true;
-	if (!position_new(c, n, &like, &g->except_root))
-		return false;
-	return private_put(c, n, g->main_root, rule->paths, rule->path_count) &&
-	       private_put(c, n, g->except_root, rule->excepts, rule->except_count);
+	return root_get(c, n, &g->main_roots[0], group, false) && root_get(c, n, &g->except_roots[0], group, true) &&
+	       private_put(c, n, group, false, rule->paths, rule->path_count) &&
+	       private_put(c, n, group, true, rule->excepts, rule->except_count);
 }
 
 static bool rule_put(struct compiler *c, struct nfa *n, enum depth depth, uint32_t number)
@@ -275,11 +286,12 @@ static bool roots_make(struct compiler *c, struct nfa *n)
 {
 	struct byte_set any = set_not_slash();
 	struct position like = {};
-	uint32_t at;
+	uint32_t nobody;
 
 	if (!vec_push(c->d, &n->groups, &n->group_count, sizeof(struct group)))
 		return compile_fail(c, -ENOMEM);
-	return set_number(c, n, &any, &n->set_not_slash) && position_new(c, n, &like, &at) && position_new(c, n, &like, &at);
+	return set_number(c, n, &any, &n->set_not_slash) && position_new(c, n, &like, &nobody) &&
+	       root_get(c, n, &n->shared_roots[0], 0, false);
 }
 
 bool nfa_build(struct compiler *c, enum depth depth, const uint32_t *rules, size_t count, struct nfa *out)

@@ -28,15 +28,16 @@ struct position {
 	struct row reach;	/* shared: the rules that may still become so, at or behind this position */
 };
 
-/* A rule with `except` has positions of its own, since what it rules depends on two answers. */
+/* A rule with `except` has positions of its own, since what it rules depends on two answers. Roots: [0] of paths from "/", [i] behind anchor i; 0: none. */
 struct group {
-	uint32_t main_root, except_root;
+	uint32_t main_roots[ANCHORS_MAX + 1], except_roots[ANCHORS_MAX + 1];
 	uint32_t row;
 	struct row reach;
 };
 struct nfa {
-	struct position *positions;	/* [0] is nobody; the shared root is [1] */
+	struct position *positions;	/* [0] is nobody */
 	size_t position_count, position_cap;
+	uint32_t shared_roots[ANCHORS_MAX + 1];
 	struct group *groups;	/* [0] is nobody */
 	size_t group_count;
 	struct intern sets;
@@ -49,6 +50,7 @@ struct nfa {
  */
 bool nfa_build(struct compiler *c, enum depth depth, const uint32_t *rules, size_t count, struct nfa *out);
 void nfa_done(struct nfa *n);
+uint8_t pattern_byte_take(const char **s);	/* one byte of a pattern's text, escaped or not */
 
 static inline bool set_contains(const struct byte_set *s, uint8_t byte)
 {

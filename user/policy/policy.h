@@ -121,9 +121,12 @@ struct policy_image {
 	size_t count;
 	struct policy_slot slot;	/* offsets from the start of words; generation and counter_base are the loader's */
 	__u32 base;		/* what policy_image_relocate() has added so far */
-	__u64 stamp;		/* never 0; images with different ones differ */
+	__u64 stamp;		/* of words; never 0; images with different ones differ */
+	__u32 *anchors;		/* the sandbox's own: where its parameters' values lead in words, which others share (abi.h) */
+	size_t anchor_words;
 	struct policy_layout {	/* counts of what holds offsets in it, for relocation; and for people */
 		__u32 glob_states, trie_off, trie_states, edge_off, edges, net_sets, rows;
+		__u32 trie_anchors[ANCHORS_MAX], glob_anchors[ANCHORS_MAX];	/* before any relocation */
 	} layout;
 };
 int policy_compile(const struct policy *p, struct policy_image *out, struct diags *diags);	/* -E2BIG with a diag naming the rule */
@@ -158,13 +161,17 @@ int policy_eval(const struct policy *p, const struct policy_action *a, struct po
 /* The same question put to an image (relocated or not): the C twin of bpf/decide.bpf.h, for tests and explain. */
 int policy_image_eval(const struct policy_image *img, const struct policy_action *a, struct policy_verdict *out);
 /* The same, a byte of a path at a time: where the bytes so far have led, and what that says. Equal walks have equal futures. */
+enum policy_walk_part { WALK_TRIE, WALK_GLOB, WALK_BYTES, WALK_ANCHORS, WALK_PARTS };	/* the last two: how far, and on the way to which anchors */
 struct policy_walk {
-	__u32 states[2];
+	__u32 states[WALK_PARTS];
 };
 void policy_image_walk(const struct policy_image *img, struct policy_walk *w);	/* before the first byte */
 void policy_image_step(const struct policy_image *img, struct policy_walk *w, uint8_t byte);
 void policy_image_verdict(const struct policy_image *img, const struct policy_walk *w, enum verb verb, struct policy_verdict *out);
-/* What a directory's name decides: the pair of states after path and "/"; equal pairs mean equal rights for everything below. */
+/*
+ * What a directory's name decides: the pair of states after path and "/"; equal pairs mean equal rights for everything below. 1: the value of a
+ * parameter lies below, and no other name is its equal.
+ */
 int policy_image_below(const struct policy_image *img, const char *path, size_t len, __u32 pair[2]);
 
 /* ---- what two policies say differently ---- */

@@ -103,10 +103,12 @@ static void state_number(struct merger *m, uint32_t state)
 }
 
 /* Successors first; a state is numbered when all of them are, or wait for it. */
-static void states_number(struct merger *m)
+static void states_number(struct merger *m, uint32_t from)
 {
-	m->stack[m->depth++] = (struct frame){ 0, 0 };
-	m->number[0] = STATE_OPEN;
+	if (m->number[from] != STATE_NEW)
+		return;
+	m->stack[m->depth++] = (struct frame){ from, 0 };
+	m->number[from] = STATE_OPEN;
 	while (m->depth && !m->c->err) {
 		struct frame *top = &m->stack[m->depth - 1];
 		const struct dfa_state *s = &m->dfa->states[top->state];
@@ -146,7 +148,9 @@ static bool states_merge(struct merger *m)
 	if (!m->number || !m->stack)
 		return compile_fail(m->c, -ENOMEM);
 	memset(m->number, 0xff, n * sizeof(*m->number));
-	states_number(m);
+	states_number(m, 0);
+	for (uint32_t i = 0; i < m->c->anchor_count; i++)
+		states_number(m, m->dfa->anchors[i]);
 	return !m->c->err;
 }
 
@@ -215,6 +219,8 @@ static bool sparse_make(struct compiler *c, const struct dfa_result *dfa, struct
 	if (!states_merge(&m))
 		return false;
 	out->start = m.number[0];
+	for (uint32_t i = 0; i < c->anchor_count; i++)
+		out->anchors[i] = m.number[dfa->anchors[i]];
 	out->state_count = m.kept.count;
 	out->states = calloc(out->state_count, sizeof(out->states[0]));
 	if (!out->states)
