@@ -108,7 +108,7 @@ static void ask(struct decide_bpf *d, uint32_t slot, const struct policy_action 
 
 TEST(the_kernels_decision_code_agrees_with_the_oracle)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	unsigned pairs = wanted("PAIRS", 20000), tally[2] = {};
 	struct decide_bpf *d = decide_open();
 	_buf_ struct buf text = {};
@@ -459,7 +459,7 @@ static void calls_under_one_policy(struct random *r, struct buf *text, unsigned 
 
 TEST(real_system_calls_agree_with_the_oracle)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	unsigned calls = wanted("CALLS", 2000), tally[2] = {};
 	_buf_ struct buf text = {};
 

@@ -159,7 +159,7 @@ static void check_anchors(const struct policy_image *img)
 
 TEST(every_index_of_an_image_leads_inside)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	_buf_ struct buf text = {};
 
 	CASE("SEED=%llu", (unsigned long long)r.state);

@@ -160,7 +160,7 @@ static void pair_make(struct random *r, struct buf *a, struct buf *b, struct ran
 
 TEST(every_difference_is_confirmed_and_none_is_missing)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	unsigned differing = 0, items = 0;
 
 	CASE("SEED=%llu", (unsigned long long)r.state);
@@ -184,7 +184,7 @@ TEST(every_difference_is_confirmed_and_none_is_missing)
 
 TEST(a_policy_and_its_canonical_form_are_the_same)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	unsigned differing = 0;
 
 	CASE("SEED=%llu", (unsigned long long)r.state);
@@ -243,7 +243,7 @@ static void region_confirm(const struct sides *s, const struct policy_difference
 
 TEST(what_is_said_of_patterns_holds)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	unsigned whole = 0, part = 0;
 
 	CASE("SEED=%llu", (unsigned long long)r.state);

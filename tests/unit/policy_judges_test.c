@@ -59,7 +59,7 @@ static void compare(const char *text, const struct policy *p, const struct polic
 
 TEST(oracle_and_image_agree_on_random_policies_and_actions)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	unsigned pairs = pairs_wanted(), tally[2] = {};
 	_buf_ struct buf text = {};
 
@@ -132,7 +132,7 @@ static void below_compare(const struct policy *p, const struct policy_image *img
 
 TEST(equal_states_below_two_directories_mean_equal_rights_below)
 {
-	struct random r = { .state = random_seed() };
+	struct random r = { .state = random_seed(), .params = true };
 	_buf_ struct buf text = {};
 	unsigned equal = 0;
 

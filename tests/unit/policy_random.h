@@ -19,6 +19,7 @@ struct random_given {
 };
 struct random {
 	uint64_t state;
+	bool params;			/* policies with parameters too: whoever loads their text again gives them again */
 	struct random_given given;	/* the last policy's parameters: "p", "q", "s" */
 };
 
@@ -104,7 +105,7 @@ static inline void random_value(struct random *r, const char *prefix, size_t num
 
 static inline void random_params(struct random *r, const char *prefix, struct buf *out)
 {
-	r->given.count = random_chance(r, 60) ? 1 + random_below(r, RANDOM_PARAMS) : 0;
+	r->given.count = r->params && random_chance(r, 60) ? 1 + random_below(r, RANDOM_PARAMS) : 0;
 	for (size_t i = 0; i < r->given.count; i++) {
 		random_value(r, prefix, i);
 		buf_addf(out, "%s%s: path", i ? ", " : "params: {", random_param_names[i]);
