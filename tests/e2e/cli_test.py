@@ -754,7 +754,8 @@ def keeper_is_felled_by_nothing_but_a_kill():
         for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             os.kill(int(keeper), sig)
         time.sleep(0.2)
-        equal(state(pid), "S")
+        until(lambda: state(pid) == "S", "it lives")
+        equal(p.poll(), None)
         os.kill(int(keeper), signal.SIGKILL)  # only this
         equal(p.wait(LIMIT), 125)
         equal(state(pid), "S")
@@ -1074,9 +1075,10 @@ def doctor_asks_the_engine_or_tries_it_out():
 @test
 def version_names_the_engine_that_runs():
     with Host() as h:
-        equal(len(h.do("version").stdout.splitlines()), 1)
+        own = h.do("version").stdout.decode()
+        equal(len(own.splitlines()), 1)
         h.do("create", "-p", h.policy)
-        has(h.do("version").stdout, "engine fake abi 1 pid ")
+        has(h.do("version").stdout, f"engine fake {own[own.index('abi'):].strip()} pid ")
 
 
 # ---- tail ----

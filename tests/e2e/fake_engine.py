@@ -8,6 +8,7 @@ the process that a start is about; run_dir/fake.json says how it is to behave (s
 import base64
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -16,11 +17,13 @@ import threading
 import time
 
 MAGIC = 0x31564B42
+with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../bpf/abi.h"), encoding="utf-8") as header:
+    ABI = int(re.search(r"BAILIFF_ABI_VERSION (\d+)", header.read()).group(1))
 DEFAULTS = {
     "ready": "ready",        # what is written to the ready descriptor; "" and the engine ends without a word
     "ready_delay": 0,
     "stderr": "",            # written to stderr before anything else
-    "abi": 1,
+    "abi": ABI,
     "seccomp": "",           # base64
     "refuse": {},            # op -> [errno, sentence, [diag...]]
     "hang_up_at": [],        # ops at which the connection is closed without a reply

@@ -225,7 +225,9 @@ static const char *write_find(const char *text)
 	const char *word;
 
 	while (!strncmp(text, "by ", 3) || !strncmp(text, "after ", 6)) {
-		if (!word_take(&text, &word) || !word_take(&text, &word))
+		size_t kind = word_take(&text, &word);
+
+		if (!kind || !word_take(&text, &word))
 			return NULL;
 	}
 	return strncmp(text, "write ", 6) ? NULL : text;

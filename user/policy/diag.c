@@ -60,7 +60,7 @@ char *diag_strdup(struct diags *d, const char *s)
 /* "code\xfetext\xffhelp": neither byte occurs in UTF-8, so that nothing an author wrote can be taken for them. */
 static void text_split(struct diags *d, struct diag *item, char *all)
 {
-	char *text = strchr(all, CODE("")[0]), *help = strchr(all, HELP[0]);
+	char *text = strpbrk(all, CODE("")), *help = strpbrk(all, HELP);
 
 	if (help)
 		*help++ = '\0';

@@ -266,7 +266,7 @@ static void text_write(struct layout *l)
 	int previous_target = 0;
 	unsigned previous_column = 0;
 
-	for (size_t i = 0; i < l->count; i++) {
+	for (size_t i = 0; l->tokens && i < l->count; i++) {
 		const struct token *t = &l->tokens[i], *before = i ? t - 1 : NULL;
 
 		if (!before || t->line != before->end_line) {

@@ -64,27 +64,26 @@ static bool names_add(struct reader *r, const struct yaml_node *n, const struct 
 	return good && n->count;
 }
 
-#define OF_WORDS(list)	{ .kind = SHAPE_WORD, .words = (list) }
-#define OF_TEXT(looks)	{ .kind = SHAPE_TEXT, .pattern = (looks) }
-#define OF_PATHS	OF_TEXT("^(/|\\*\\*(/|$)|\\$[a-z0-9_]+(/|$))")	/* as shape_path */
+#define PATHS		"^(/|\\*\\*(/|$)|\\$[a-z0-9_]+(/|$))"	/* as shape_path */
 #define LETTERS		"abcdefghijklmnopqrstuvwxyz0123456789_"
 
 /* The lists: key and word of their rules, the name's key in a map, class, deny, verb, what a name is, its characters, how a message calls it. */
 #define NAME_KEYS(X) \
-	X(devices, "use", "devices", "device", PC_DEVICES, false, PV_USE, OF_TEXT("^(@[a-z]+$|/|\\*\\*(/|$)|\\$[a-z0-9_]+(/|$))"), NULL, \
+	X(devices, "use", "devices", "device", PC_DEVICES, false, PV_USE, SHAPE_TEXT, .pattern = "^(@[a-z]+$|/|\\*\\*(/|$)|\\$[a-z0-9_]+(/|$))", NULL, \
 	  "a group of devices") \
-	X(calls_allow, "allow", "calls.allow", "group", PC_CALLS, false, PV_CALL, OF_WORDS(call_groups), NULL, "a group of calls") \
-	X(calls_refuse, "refuse", "calls.refuse", "call", PC_CALLS, true, PV_CALL, OF_TEXT("^[a-z0-9_]{1,128}$"), LETTERS, "a system call's name") \
-	X(capabilities, "capabilities", "privileges.capabilities", "capability", PC_PRIVILEGES, false, PV_CAPABILITY, OF_WORDS(capability_words), NULL, \
-	  "a capability") \
-	X(set_id, "set_id", "privileges.set_id", "path", PC_PRIVILEGES, false, PV_SET_ID, OF_PATHS, NULL, "a path") \
-	X(environment, "environment", "session.environment", "variable", PC_SESSION, false, PV_VARIABLE, OF_TEXT("^[A-Za-z0-9_*]{1,128}$"), \
-	  "ABCDEFGHIJKLMNOPQRSTUVWXYZ" LETTERS "*", "a variable's name") \
-	X(keep, "keep", "session.keep", "path", PC_SESSION, false, PV_KEEP, OF_PATHS, NULL, "a path") \
-	X(families, "families", "sockets.families", "family", PC_SOCKETS, false, PV_FAMILY, OF_WORDS(family_words), NULL, "a family of sockets")
+	X(calls_allow, "allow", "calls.allow", "group", PC_CALLS, false, PV_CALL, SHAPE_WORD, .words = call_groups, NULL, "a group of calls") \
+	X(calls_refuse, "refuse", "calls.refuse", "call", PC_CALLS, true, PV_CALL, SHAPE_TEXT, .pattern = "^[a-z0-9_]{1,128}$", LETTERS, \
+	  "a system call's name") \
+	X(capabilities, "capabilities", "privileges.capabilities", "capability", PC_PRIVILEGES, false, PV_CAPABILITY, SHAPE_WORD, \
+	  .words = capability_words, NULL, "a capability") \
+	X(set_id, "set_id", "privileges.set_id", "path", PC_PRIVILEGES, false, PV_SET_ID, SHAPE_TEXT, .pattern = PATHS, NULL, "a path") \
+	X(environment, "environment", "session.environment", "variable", PC_SESSION, false, PV_VARIABLE, SHAPE_TEXT, \
+	  .pattern = "^[A-Za-z0-9_*]{1,128}$", "ABCDEFGHIJKLMNOPQRSTUVWXYZ" LETTERS "*", "a variable's name") \
+	X(keep, "keep", "session.keep", "path", PC_SESSION, false, PV_KEEP, SHAPE_TEXT, .pattern = PATHS, NULL, "a path") \
+	X(families, "families", "sockets.families", "family", PC_SOCKETS, false, PV_FAMILY, SHAPE_WORD, .words = family_words, NULL, "a family of sockets")
 
-#define X(name, word, what, key_word, class, deny, verb, looks, characters, a_word) \
-	static const struct shape shape_one_##name = looks; \
+#define X(name, word, what, key_word, class, deny, verb, shape_kind, looks, characters, a_word) \
+	static const struct shape shape_one_##name = { .kind = shape_kind, looks }; \
 	static const struct name_key key_##name = { word, what, key_word, class, deny, verb, &shape_one_##name, characters, a_word }; \
 	static bool read_name_##name(struct reader *r, const struct yaml_node *n, void *rule) \
 	{ \
@@ -131,7 +130,7 @@ static bool entries_read(struct reader *r, const struct yaml_node *n, const stru
 	return good;
 }
 
-#define X(name, word, what, key_word, class, deny, verb, looks, characters, a_word) \
+#define X(name, word, what, key_word, class, deny, verb, shape_kind, looks, characters, a_word) \
 	static bool read_list_##name(struct reader *r, const struct yaml_node *n, void *policy) \
 	{ \
 		(void)policy; \
