@@ -20,10 +20,12 @@ import threading
 import time
 import urllib.request
 
-LIMIT = 300			# for one command: a kernel under emulation takes minutes to verify all programs
+LIMIT = 300  # for one command: a kernel under emulation takes minutes to verify all programs
 RUNNERS = 3
 HELD = 2
 RSS_MAX_KIB, FDS_MAX = 112 << 10, 1024  # its own 16 MiB, the arena, the rings (mapped twice), and the backlog of a flood
+if "ASAN_OPTIONS" in os.environ:
+    RSS_MAX_KIB *= 3  # shadow memory, and what was freed is kept for a while
 POLICY = """version: 1
 policy: soak
 uses: [base]
