@@ -106,6 +106,10 @@ class Soak:
             self.until(lambda: self.engine() is None)
         self.receiver.stdin.close()
         self.receiver.wait(LIMIT)
+        for base, _, _ in os.walk(self.parent(), topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(base)
+        shutil.rmtree(self.pins, ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def post(self, path, body):
@@ -288,10 +292,13 @@ class Soak:
         self.check("the_siem_has_every_line", journal <= received, f"{len(journal - received)} of {len(journal)} are missing")
         self.lines = len(journal)
 
-    def cgroups(self):
+    def parent(self):
         with open("/proc/self/mountinfo", encoding="utf-8") as f:
             mount = next(line.split()[4] for line in f if " - cgroup2 " in line)
-        return [base for base, _, _ in os.walk(f"{mount}/{self.name}/") if os.path.basename(base) not in ("", "engine")]
+        return f"{mount}/{self.name}/"
+
+    def cgroups(self):
+        return [base for base, _, _ in os.walk(self.parent()) if os.path.basename(base) not in ("", "engine")]
 
     def play(self):
         self.open()
