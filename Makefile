@@ -119,9 +119,10 @@ bench: ## what it costs, beside limits and peers, in a guest that counts instruc
 	@scripts/bench $(KERNEL)
 benches: all $(BENCH) ## build what bench runs, without running it
 
-docs: $(BUILD)/events-doc $(BUILD)/bailiff ## write docs/events.md and docs/bailiff-policy.schema.json from the tables
+docs: $(BUILD)/events-doc $(BUILD)/bailiff ## write docs/events.md and the schemas in docs/ from the tables
 	$(BUILD)/events-doc >docs/events.md
 	$(BUILD)/bailiff policy schema >docs/bailiff-policy.schema.json
+	$(BUILD)/bailiff policy schema --binding >docs/bailiff-binding.schema.json
 
 lint: ## the walls of the house, its hand, and what analysers find
 	scripts/lint

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus of policies: tests/policies/good passes `bailiff policy check` (what it may say stands in NAME.expected), tests/policies/bad
+"""The corpora of policies and bindings: tests/policies/good passes `bailiff policy check` (what it may say stands in NAME.expected), tests/policies/bad
 does not, and the whole of what is said about each stands in NAME.expected, byte for byte. A message is read by somebody in a hurry: who
-changes one looks at what changed.
+changes one looks at what changed. So for tests/bindings.
 
-The JSON Schema is judged by the same corpus, with a validator that is not ours: it passes the good ones and those bad ones that are of the
+The JSON Schemas are judged by the same corpora, with a validator that is not ours: it passes the good ones and those bad ones that are of the
 right form; bad ones with "structural" in their first comment fail it.
 
     tests/e2e/policy_corpus_test.py [NAME...]     run, with a diff for each message that is another
@@ -23,8 +23,11 @@ import yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.path.abspath(os.path.join(os.environ.get("BUILD", os.path.join(HERE, "../../build")), "bailiff"))
-POLICIES = os.path.join(HERE, "../policies")
-SCHEMA = os.path.join(HERE, "../../docs/bailiff-policy.schema.json")
+CORPORA = {corpus: os.path.join(HERE, "..", corpus) for corpus in ("policies", "bindings")}
+SCHEMAS = {
+    "policies": ([], os.path.join(HERE, "../../docs/bailiff-policy.schema.json")),
+    "bindings": (["--binding"], os.path.join(HERE, "../../docs/bailiff-binding.schema.json")),
+}
 PARAMS = ["workspace=/srv/ws", "home=/home/u", "db=10.0.0.1", "relative=ws", "badto=10.0.0.1/8"]
 FAILED = []
 
@@ -92,8 +95,8 @@ def json_problem(directory, name, code, said):
     return None
 
 
-def run_one(kind, name, rewrite):
-    directory = os.path.join(POLICIES, kind)
+def run_one(corpus, kind, name, rewrite):
+    directory = os.path.join(CORPORA[corpus], kind)
     stem = name[: -len(".yaml")]
     code, _, said = check(directory, name)
     if rewrite:
@@ -104,7 +107,7 @@ def run_one(kind, name, rewrite):
         elif os.path.exists(path):
             os.unlink(path)
     problem = f"exit code {code}" if code != (kind == "bad") else message_problem(directory, stem, code, said)
-    say(not problem, f"{kind}/{stem}", problem or json_problem(directory, name, code, said) or "")
+    say(not problem, f"{corpus}/{kind}/{stem}", problem or json_problem(directory, name, code, said) or "")
 
 
 # ---- the schema ----
@@ -129,10 +132,9 @@ def is_structural(text):
     return "structural" in comment
 
 
-def schema_problem(validator, kind, name):
+def schema_problem(validator, path):
     """Whether the schema says what it should; a text that is no YAML is no matter of the schema."""
-    with open(os.path.join(POLICIES, kind, name), "rb") as file:
-        raw = file.read()
+    raw = pinned(path)
     structural = is_structural(raw.decode(errors="replace"))
     try:
         document = yaml.load(raw.decode(), Loader=Loader)
@@ -148,24 +150,30 @@ def schema_problem(validator, kind, name):
     return None
 
 
-def schema_test():
-    done = subprocess.run([BINARY, "policy", "schema"], capture_output=True, check=False)
+def shipped_policies():
+    return [path for place in ("user/policy/presets", "docs/examples") for path in glob.glob(os.path.join(HERE, "../..", place, "*.yaml"))]
+
+
+def schema_test(corpus):
+    options, kept = SCHEMAS[corpus]
+    done = subprocess.run([BINARY, "policy", "schema", *options], capture_output=True, check=False)
     out = done.stdout
-    say(done.returncode == 0 and not done.stderr, "policy schema prints")
-    say(out == pinned(SCHEMA), "the schema in docs is what the tables make", "" if out == pinned(SCHEMA) else "run `make docs`")
+    say(done.returncode == 0 and not done.stderr, f"policy schema prints that of {corpus}")
+    say(out == pinned(kept), f"the schema of {corpus} in docs is what the tables make", "" if out == pinned(kept) else "run `make docs`")
     schema = json.loads(out)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    shipped = [os.path.relpath(path, POLICIES) for path in glob.glob(os.path.join(HERE, "../../user/policy/presets/*.yaml"))]
-    shipped += [os.path.relpath(path, POLICIES) for path in glob.glob(os.path.join(HERE, "../../docs/examples/*.yaml"))]
-    for kind, names in (("good", every_policy("good")), ("bad", every_policy("bad")), ("../policies", shipped)):
-        problems = [(name, schema_problem(validator, kind, name)) for name in names]
-        for name, problem in problems:
+    sets = {kind: [os.path.join(CORPORA[corpus], kind, name) for name in every(corpus, kind)] for kind in ("good", "bad")}
+    if corpus == "policies":
+        sets["shipped"] = shipped_policies()
+    for kind, paths in sets.items():
+        problems = [(path, schema_problem(validator, path)) for path in paths]
+        for path, problem in problems:
             if problem:
-                say(False, f"schema: {kind}/{name}", problem)
-        say(not any(problem for _, problem in problems), f"the schema judges every {'shipped' if names is shipped else kind} policy by its form")
-    marked = [name for name in every_policy("bad") if is_structural(pinned(os.path.join(POLICIES, "bad", name)).decode(errors="replace"))]
-    say(len(marked) >= 30, "many bad policies are of a wrong form", f"{len(marked)} are")
+                say(False, f"schema: {os.path.relpath(path)}", problem)
+        say(not any(problem for _, problem in problems), f"the schema judges all {kind} {corpus} by their form")
+    marked = [path for path in sets["bad"] if is_structural(pinned(path).decode(errors="replace"))]
+    say(len(marked) >= 30, f"many bad {corpus} are of a wrong form", f"{len(marked)} are")
     for field in undescribed(schema, "$"):
         say(False, f"schema: {field}", "no description")
 
@@ -194,21 +202,22 @@ def codes_test():
     say(used == listed, "the manual lists the codes of findings", ", ".join(sorted(used ^ listed)))
 
 
-def every_policy(kind):
-    return sorted(name for name in os.listdir(os.path.join(POLICIES, kind)) if name.endswith(".yaml"))
+def every(corpus, kind):
+    return sorted(name for name in os.listdir(os.path.join(CORPORA[corpus], kind)) if name.endswith(".yaml"))
 
 
 def main():
     rewrite = "--rewrite" in sys.argv
     only = [arg for arg in sys.argv[1:] if arg != "--rewrite"]
-    for kind in ("good", "bad"):
-        for name in every_policy(kind):
+    for corpus, kind in ((corpus, kind) for corpus in CORPORA for kind in ("good", "bad")):
+        for name in every(corpus, kind):
             if not only or any(word in name for word in only):
-                run_one(kind, name, rewrite)
+                run_one(corpus, kind, name, rewrite)
     if not only:
-        schema_test()
+        for corpus in CORPORA:
+            schema_test(corpus)
         codes_test()
-    say(only or len(every_policy("bad")) >= 150, "the corpus has 150 bad policies", str(len(every_policy("bad"))))
+    say(only or len(every("policies", "bad")) >= 150, "the corpus has 150 bad policies", str(len(every("policies", "bad"))))
     return 1 if FAILED else 0
 
 

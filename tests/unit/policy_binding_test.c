@@ -48,8 +48,8 @@ TEST(a_binding_says_where_a_policy_applies)
 static const struct {
 	const char *text, *says;
 } wrong[] = {
-	{ "bind: x\n", "a binding without \"version\" is none" },
-	{ BINDING("x", ""), "a binding without \"match\" is none" },
+	{ "bind: x\n", "the binding has no \"version\"" },
+	{ BINDING("x", ""), "the binding matches nothing" },
 	{ BINDING("x", "match: {}\n"), "an empty selector would match every sandbox" },
 	{ BINDING("x", "match: []\n"), "an empty list matches nothing" },
 	{ BINDING("x", "match: {usr: me}\n"), "unknown key \"usr\" in a selector" },

@@ -11,7 +11,7 @@
 struct policy_options {
 	struct cli_list params;
 	bool json, canonical;
-	bool check, write;
+	bool check, write, binding;
 	const char *by, *output;
 };
 #define POLICY_OPTION_PARAM \

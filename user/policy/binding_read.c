@@ -96,14 +96,14 @@ static bool read_label(struct reader *r, const struct yaml_node *n, void *select
 	return pairs_read(r, n, "label", &s->labels, &s->label_count);
 }
 
-static const struct shape shape_pairs = { .kind = SHAPE_NAMED, .pattern = ".", .of = &shape_text };
+static const struct shape shape_pairs = { .kind = SHAPE_NAMED, .pattern = ".", .of = &shape_text, .filled = true };
 static const struct field selector_fields[] = {
 	FIELD("label", read_label, &shape_pairs, "Labels of the container or pod, each with its value."),
 #define X(word, about) FIELD(#word, read_match_##word, &shape_text, about),
 	SELECTORS(X)
 #undef X
 };
-static const struct shape shape_selector = SHAPE_OF_FIELDS(selector_fields);
+static const struct shape shape_selector = SHAPE_OF_FIELDS(selector_fields, .filled = true, .name = "selector");
 static const struct shape shape_match = { .kind = SHAPE_SOME, .of = &shape_selector };
 
 static bool selector_read(struct reader *r, const struct yaml_node *n, struct binding *b)
@@ -212,11 +212,11 @@ static bool read_grant_most(struct reader *r, const struct yaml_node *n, void *g
 	return false;
 }
 
-static const struct shape shape_people = { .kind = SHAPE_LIST, .of = &shape_text };
+static const struct shape shape_people = { .kind = SHAPE_LIST, .of = &shape_text, .filled = true };
 static const struct field grant_fields[] = {
 	NEEDED("rule", read_grant_rule, &shape_rule_id, "The id of the rule that may be opened."),
 	NEEDED("by", read_grant_by, &shape_people, "Users and groups who may open it."),
-	FIELD("most", read_grant_most, &shape_text, "For how long at most, as 1h."),
+	FIELD("most", read_grant_most, &shape_amount, "For how long at most, as 1h."),
 };
 static const struct shape shape_grant = SHAPE_OF_FIELDS(grant_fields);
 static const struct shape shape_grants = { .kind = SHAPE_LIST, .of = &shape_grant };
@@ -244,42 +244,32 @@ static bool read_grants(struct reader *r, const struct yaml_node *n, void *bindi
 
 /* ---- the document ---- */
 
+static const struct shape shape_policy_name = { .kind = SHAPE_TEXT, .pattern = "^[a-z0-9._-]{1,64}(@sha256:[0-9a-f]{64})?$", .number = true };
+static const struct shape shape_priority = { .kind = SHAPE_TEXT, .pattern = "^[0-9]{1,4}$", .number = true };
+
 static const struct field binding_fields[] = {
-	NEEDED("version", read_version, &shape_text, "The version of bindings: 1."),
-	NEEDED("bind", read_bind, &shape_text, "The binding's name."),
+	NEEDED("version", read_version, &shape_version, "The version of bindings: 1."),
+	NEEDED("bind", read_bind, &shape_name, "The binding's name: up to 64 of a-z 0-9 - _ ."),
 	NEEDED("match", read_match, &shape_match, "The sandboxes that are meant: all keys of a selector together, any item of a list."),
-	FIELD("priority", read_priority, &shape_text, "The highest that matches holds; without it 0."),
-	NEEDED("policy", read_policy, &shape_text, "The policy's name, and with @sha256:... only that text."),
+	FIELD("priority", read_priority, &shape_priority, "The highest that matches holds, from 0 to 9999; without it 0."),
+	NEEDED("policy", read_policy, &shape_policy_name, "The policy's name, and with @sha256:... only that text."),
 	FIELD("params", read_values, &shape_pairs, "Values of the policy's parameters."),
 	NEEDED("stage", read_stage, &shape_stage, "How far the policy is trusted."),
-	FIELD("shadow", read_shadow, &shape_text, "Judged beside it and not applied: next (the next stage), or a policy's name."),
+	FIELD("shadow", read_shadow, &shape_name, "Judged beside it and not applied: next (the next stage), or a policy's name."),
 	FIELD("on_unbound", read_unbound, &shape_unbound, "What happens to such a sandbox while no engine is there to bind it."),
 	FIELD("on_tighten", read_tighten, &shape_tighten, "What happens to what is open when a new policy no longer allows it."),
 	FIELD("grants", read_grants, &shape_grants, "Who may open a rule for a time."),
 };
-
-static bool parse(const char *text, size_t len, const char *file, struct yaml_node **tree, struct diags *d)
-{
-	struct yaml_error why = {};
-	int err = yaml_parse(text, len, tree, &why);
-
-	if (err == -ENOMEM)
-		d->err = err;
-	else if (err)
-		diag_add(d, false, file, why.line, why.column, "%s", why.text);
-	return !err;
-}
+const struct shape shape_binding = SHAPE_OF_FIELDS(binding_fields);
 
 static void document_read(struct reader *r, const struct yaml_node *tree, struct binding *b)
 {
-	static const char *const needed[] = { "version", "match", "policy", "stage" };
-
 	if (!read_fields(r, tree, "a binding", binding_fields, ARRAY_SIZE(binding_fields), b) && tree->kind != YAML_MAP)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (!yaml_get(tree, needed[i]))
-			diag_add(r->d, false, r->file, 1, 1, CODE("missing-key") "a binding without \"%s\" is none" HELP "add %s: ...", needed[i], needed[i]);
-	}
+	key_needed(r, tree, "version", "the binding has no \"version\"", "begin it with \"version: 1\"");
+	key_needed(r, tree, "match", "the binding matches nothing", "add \"match:\" with a selector, as {user: agent}");
+	key_needed(r, tree, "policy", "the binding names no policy", "add \"policy: name\"");
+	key_needed(r, tree, "stage", "the binding has no stage", "begin with \"stage: observe\"");
 	if (b->shadow && !strcmp(b->shadow, "next") && b->stage == BINDING_ENFORCE)
 		READ_ERROR(r, yaml_get(tree, "shadow"), CODE("dead-entry") "there is no stage behind enforce" HELP "remove shadow, or name a policy");
 }
@@ -296,7 +286,7 @@ int binding_load(const char *text, size_t len, const char *file, struct binding 
 		return -ENOMEM;
 	}
 	b->file = diag_strdup(diags, file);
-	if (parse(text, len, file, &tree, diags)) {
+	if (read_tree(&r, text, len, &tree)) {
 		document_read(&r, tree, b);
 		yaml_free(tree);
 	}
@@ -312,11 +302,11 @@ int binding_load(const char *text, size_t len, const char *file, struct binding 
 
 bool binding_is(const char *text, size_t len)
 {
-	struct yaml_error why;
+	_cleanup_(yaml_errors_done) struct yaml_errors errors = {};
 	struct yaml_node *tree;
 	bool is;
 
-	if (yaml_parse(text, len, &tree, &why))
+	if (yaml_parse_all(text, len, &tree, &errors))
 		return false;
 	is = tree->kind == YAML_MAP && yaml_get(tree, "bind");
 	yaml_free(tree);

@@ -1,7 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps read by a table of keys, and the simple values that keys of every class have: a text, a list, a word out of a list. */
+/* A text as a tree, maps read by a table of keys, and the simple values that keys of every class have: a text, a list, a word out of a list. */
 #include <stdio.h>
 #include "policy/model.h"
+
+static void say_yaml(struct reader *r, const struct yaml_error *why)
+{
+	READ_ERROR(r, why, CODE("yaml") "%s%s%s", why->text, why->help[0] ? HELP : "", why->help);
+	if (why->other.text)
+		diag_note(r->d, PLACE(r->file, &why->other), "%s", why->other.text);
+}
+
+bool read_tree(struct reader *r, const char *text, size_t len, struct yaml_node **out)
+{
+	_cleanup_(yaml_errors_done) struct yaml_errors errors = {};
+	int err = yaml_parse_all(text, len, out, &errors);
+
+	if (err == -ENOMEM)
+		r->d->err = err;
+	for (size_t i = 0; i < errors.count; i++)
+		say_yaml(r, &errors.items[i]);
+	return !err;
+}
+
+void key_needed(struct reader *r, const struct yaml_node *map, const char *name, const char *text, const char *help)
+{
+	const struct yaml_node *at = map->kind == YAML_MAP && map->count ? map->keys[0] : map;
+	const char *const words[] = { name, NULL };
+
+	if (map->kind != YAML_MAP || yaml_get(map, name))
+		return;
+	for (size_t i = 0; i < map->count; i++) {
+		if (word_nearest(map->keys[i]->text, words))
+			return;
+	}
+	READ_ERROR(r, at, CODE("missing-key") "%s" HELP "%s", text, help);
+}
 
 void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *todo, const char *fmt, ...)
 {

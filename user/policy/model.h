@@ -215,10 +215,10 @@ void say_unbuilt(struct reader *r, const struct yaml_node *at, const char *todo,
 enum shape_kind {
 	SHAPE_TEXT,	/* a scalar: `pattern` if not NULL (ECMA 262), numbers too if `number` */
 	SHAPE_WORD,	/* one of `words`; a number if `number` */
-	SHAPE_LIST,	/* of `of`, also empty */
+	SHAPE_LIST,	/* of `of`, also empty if not `filled` */
 	SHAPE_SOME,	/* one `of`, or a list of at least one */
 	SHAPE_NAMED,	/* a map from names (`pattern`) to `of`; `single`: of exactly one */
-	SHAPE_FIELDS,	/* a map with the keys of a table */
+	SHAPE_FIELDS,	/* a map with the keys of a table; `filled`: at least one of them */
 	SHAPE_EITHER,	/* `of` or `other` */
 };
 struct shape {
@@ -229,17 +229,17 @@ struct shape {
 	const struct shape *of, *other;
 	const struct field *fields;
 	size_t field_count;
-	bool number, single;
+	bool number, single, filled;
 };
 #define SHAPE_OF_FIELDS(table, ...) { .kind = SHAPE_FIELDS, .fields = (table), .field_count = ARRAY_SIZE(table), __VA_ARGS__ }
-extern const struct shape shape_text, shape_path, shape_paths;	/* shape.c */
+extern const struct shape shape_text, shape_path, shape_paths, shape_name, shape_version, shape_amount;	/* shape.c */
 extern const struct shape shape_params, shape_tests;	/* read_params.c */
 extern const struct shape shape_files, shape_unix;	/* read_files.c */
 extern const struct shape shape_sockets, shape_devices, shape_calls, shape_privileges, shape_session;	/* read_named.c */
 extern const struct shape shape_limits;			/* read_limits.c */
 extern const struct shape shape_labels, shape_on_refusal;	/* read_labels.c */
 extern const struct shape shape_network;		/* read_network.c */
-extern const struct shape shape_policy;			/* read.c: the whole document */
+extern const struct shape shape_policy, shape_binding;	/* read.c, binding_read.c: the whole document */
 
 /*
  * One key of a map. Read in the table's order, whatever the text's. The parser, the messages that list keys and the schema come from these
@@ -261,6 +261,10 @@ struct field {
 #define MISPLACED(...)	{ FIELD_PARTS(__VA_ARGS__, NULL, NULL, NULL), .misplaced = true }
 
 /* ---- fields.c ---- */
+/* Every finding of YAML's own is said; false: there is no tree. */
+bool read_tree(struct reader *r, const char *text, size_t len, struct yaml_node **out);
+/* A key that has to be there; one that is misspelt has been told so already. */
+void key_needed(struct reader *r, const struct yaml_node *map, const char *name, const char *text, const char *help);
 /* False if anything in the map was wrong; all of it has then been said. */
 bool read_fields(struct reader *r, const struct yaml_node *map, const char *what, const struct field *fields, size_t count, void *into);
 bool read_text(struct reader *r, const struct yaml_node *n, const char *what, char **out);

@@ -108,6 +108,7 @@ unsigned policy_preset_revision(const char *name);	/* counts up with each change
 int policy_preset_tests(const char *name, struct buf *out);	/* a policy of base and this preset, with the preset's tests; -ENOENT */
 
 int policy_schema(struct buf *out);			/* the JSON Schema of the language */
+int binding_schema(struct buf *out);			/* of bindings */
 
 /*
  * The same text in one layout, remarks kept: only blanks change, and what comes out means the same or there is an error. -EBADMSG with line and why:

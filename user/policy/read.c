@@ -102,9 +102,6 @@ static bool read_record(struct reader *r, const struct yaml_node *n, void *polic
 
 static bool read_uses(struct reader *r, const struct yaml_node *n, void *policy);
 
-static const char *const version_words[] = { "1", NULL };
-static const struct shape shape_version = { .kind = SHAPE_WORD, .words = version_words, .number = true };
-static const struct shape shape_name = { .kind = SHAPE_TEXT, .pattern = "^[a-z0-9._-]{1,64}$", .number = true };
 static const struct shape shape_preset = { .kind = SHAPE_WORD, .words = preset_words };
 static const struct shape shape_uses = { .kind = SHAPE_LIST, .of = &shape_preset };
 static const struct shape shape_class = { .kind = SHAPE_WORD, .words = class_words };
@@ -159,40 +156,12 @@ static void note_lines(struct policy *p, const struct yaml_node *tree)
 	}
 }
 
-static void say_yaml(struct reader *r, const struct yaml_error *why)
-{
-	READ_ERROR(r, why, CODE("yaml") "%s%s%s", why->text, why->help[0] ? HELP : "", why->help);
-	if (why->other.text)
-		diag_note(r->d, PLACE(r->file, &why->other), "%s", why->other.text);
-}
-
-/* A key that has to be there; one that is misspelt has been told so already. */
-static void key_needed(struct reader *r, const struct yaml_node *map, const char *name, const char *text, const char *help)
-{
-	const struct yaml_node *at = map->kind == YAML_MAP && map->count ? map->keys[0] : map;
-	const char *const words[] = { name, NULL };
-
-	if (map->kind != YAML_MAP || yaml_get(map, name))
-		return;
-	for (size_t i = 0; i < map->count; i++) {
-		if (word_nearest(map->keys[i]->text, words))
-			return;
-	}
-	READ_ERROR(r, at, CODE("missing-key") "%s" HELP "%s", text, help);
-}
-
 /* One text; file and preset already stand in the policy, so that rules may point at them. */
 static void read_document(struct reader *r, const char *text, size_t len)
 {
-	_cleanup_(yaml_errors_done) struct yaml_errors errors = {};
 	struct yaml_node *tree;
-	int err = yaml_parse_all(text, len, &tree, &errors);
 
-	if (err == -ENOMEM)
-		r->d->err = err;
-	for (size_t i = 0; i < errors.count; i++)
-		say_yaml(r, &errors.items[i]);
-	if (err)
+	if (!read_tree(r, text, len, &tree))
 		return;
 	if (r->preset)
 		read_fields(r, tree, "a preset", preset_fields, ARRAY_SIZE(preset_fields), r->p);

@@ -16,7 +16,6 @@ static bool read_most(struct reader *r, const struct yaml_node *n, void *rule)
 	return false;
 }
 
-static const struct shape shape_amount = { .kind = SHAPE_TEXT, .pattern = "^[0-9]+(\\.[0-9]{1,3})?[A-Za-z]?(/s)?$", .number = true };
 static const struct field limit_fields[] = { NEEDED("most", read_most, &shape_amount, "The most that is allowed."), NOTE_FIELDS };
 static const struct shape shape_limit_map = SHAPE_OF_FIELDS(limit_fields);
 static const struct shape shape_limit = { .kind = SHAPE_EITHER, .of = &shape_amount, .other = &shape_limit_map };

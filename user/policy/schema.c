@@ -15,7 +15,7 @@ struct schema {
 
 static void shape_add(struct schema *s, const struct shape *shape);
 
-/* A number in YAML is a text for us. */
+/* A number in YAML is a text for us, and so is true. */
 static void types_add(struct schema *s, const struct shape *shape)
 {
 	if (!shape->number) {
@@ -25,6 +25,7 @@ static void types_add(struct schema *s, const struct shape *shape)
 	json_begin_array(&s->j, "type");
 	json_str(&s->j, NULL, "string");
 	json_str(&s->j, NULL, "number");
+	json_str(&s->j, NULL, "boolean");
 	json_end_array(&s->j);
 }
 
@@ -71,10 +72,10 @@ static void named_add(struct schema *s, const struct shape *shape)
 	json_begin_object(&s->j, "additionalProperties");
 	shape_add(s, shape->of);
 	json_end_object(&s->j);
-	if (shape->single) {
+	if (shape->single || shape->filled)
 		json_u64(&s->j, "minProperties", 1);
+	if (shape->single)
 		json_u64(&s->j, "maxProperties", 1);
-	}
 }
 
 static bool field_shown(const struct field *f)
@@ -115,6 +116,8 @@ static void fields_add(struct schema *s, const struct shape *shape)
 	}
 	if (required)
 		json_end_array(&s->j);
+	if (shape->filled)
+		json_u64(&s->j, "minProperties", 1);
 	json_bool(&s->j, "additionalProperties", false);
 }
 
@@ -134,6 +137,8 @@ static void shape_spell(struct schema *s, const struct shape *shape)
 		json_begin_object(&s->j, "items");
 		shape_add(s, shape->of);
 		json_end_object(&s->j);
+		if (shape->filled)
+			json_u64(&s->j, "minItems", 1);
 		break;
 	case SHAPE_SOME:
 	case SHAPE_EITHER:
@@ -171,13 +176,12 @@ static void shape_add(struct schema *s, const struct shape *shape)
 	json_str(&s->j, "$ref", ref.data);
 }
 
-static void document_add(struct schema *s, const struct shape *root)
+static void document_add(struct schema *s, const struct shape *root, const char *title, const char *about)
 {
 	json_begin_object(&s->j, NULL);
 	json_str(&s->j, "$schema", "https://json-schema.org/draft/2020-12/schema");
-	json_str(&s->j, "title", "Bailiff policy");
-	json_str(&s->j, "description", "What an AI agent may do. Made by `bailiff policy schema` from the tables of the parser; what else has to be "
-		 "right, `bailiff policy check` says.");
+	json_str(&s->j, "title", title);
+	json_str(&s->j, "description", about);
 	shape_spell(s, root);
 	json_begin_object(&s->j, "$defs");
 	for (size_t i = 0; i < s->def_count; i++) {	/* grows while it is walked */
@@ -218,14 +222,27 @@ static void spread(struct buf *out, const char *json)
 	buf_add_char(out, '\n');
 }
 
-int policy_schema(struct buf *out)
+static int schema_make(const struct shape *root, const char *title, const char *about, struct buf *out)
 {
 	_buf_ struct buf compact = {};
 	struct schema s = {};
 
 	json_init(&s.j, &compact);
-	document_add(&s, &shape_policy);
+	document_add(&s, root, title, about);
 	if (!compact.err)
 		spread(out, compact.data);
 	return compact.err ? compact.err : out->err;
+}
+
+#define MADE_BY(command) "Made by `" command "` from the tables of the parser; what else has to be right, `bailiff policy check` says."
+
+int policy_schema(struct buf *out)
+{
+	return schema_make(&shape_policy, "Bailiff policy", "What an AI agent may do. " MADE_BY("bailiff policy schema"), out);
+}
+
+int binding_schema(struct buf *out)
+{
+	return schema_make(&shape_binding, "Bailiff binding", "Where a policy applies, and how far it is trusted. " MADE_BY("bailiff policy schema --binding"),
+			   out);
 }
