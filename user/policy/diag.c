@@ -156,8 +156,10 @@ static bool diag_copy(struct diag *to, const struct diag *from)
 
 	*to = *from;
 	to->note = NULL;
-	good = copy_text(&to->file, from->file) & copy_text(&to->text, from->text) & copy_text(&to->help, from->help) &
-	       copy_text(&to->quote, from->quote);
+	good = copy_text(&to->file, from->file);	/* each, also behind a failure: none may stay the other's */
+	good &= copy_text(&to->text, from->text);
+	good &= copy_text(&to->help, from->help);
+	good &= copy_text(&to->quote, from->quote);
 	if (!from->note || !good)
 		return good;
 	to->note = calloc(1, sizeof(*to->note));
