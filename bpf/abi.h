@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #endif
 
-#define BAILIFF_ABI_VERSION 2
+#define BAILIFF_ABI_VERSION 3
 
 /* ---- limits ---- */
 #define PATH_BYTES	4096	/* the kernel's PATH_MAX: a longer path is refused, with its reason */
@@ -109,7 +109,7 @@ enum operation {
 	ACT_COUNT,
 };
 
-enum verdict { VERDICT_ALLOW, VERDICT_DENY, VERDICT_WOULD_DENY };
+enum verdict { VERDICT_ALLOW, VERDICT_DENY, VERDICT_WOULD_DENY, VERDICT_KILL };	/* KILL: refused, and the process is killed for it */
 enum stage { STAGE_OBSERVE, STAGE_ENFORCE };
 
 /* ---- a compiled policy in the arena ---- */
@@ -143,6 +143,9 @@ enum stage { STAGE_OBSERVE, STAGE_ENFORCE };
  * The set of an address picks {offset, bits} of a port table: 2 words at netset_off + 8 * set + 2 * plane, plane = proto (0 TCP,
  * 1 UDP) + 2 * (0 connect, 1 listen). A port table is 1 << bits words of range starts (padded with 0xffff) followed by as many words
  * of deny << 16 | allow (padded with the last one).
+ *
+ * What follows a refusal: `kill_off` (0: nothing kills) holds a word for each rule, then one for each builtin; bit 1 << VERB_*: whoever is
+ * refused that verb under this rule is killed.
  */
 struct policy_slot {
 	__u32 generation;	/* counts up for a sandbox; in every record */
@@ -155,6 +158,7 @@ struct policy_slot {
 	__u32 arena_base, arena_words;	/* the image's region, which equal images share */
 	__u32 in_use;
 	__u32 anchors_off, anchors_words;	/* the sandbox's own region */
+	__u32 kill_off, pad;
 };
 #define SLOT_OPEN_FILES		(1u << 0)	/* class in `open:`: its default allows; guard.self still refuses */
 #define SLOT_OPEN_NETWORK	(1u << 1)
@@ -186,7 +190,8 @@ struct sandbox {
 	__u32 state;		/* SANDBOX_* */
 	__u32 members;		/* living tasks (threads) */
 	__u32 replaced;		/* the engine's: slot of the policy before, whose last counts are in no file yet; 0: none */
-	__u32 pad[5];
+	__u32 killed;		/* processes that a refusal killed; only ever added to */
+	__u32 pad[4];
 };
 enum { SANDBOX_FREE, SANDBOX_LIVE, SANDBOX_ENDING };
 
@@ -307,7 +312,7 @@ enum kernel_counter {
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "a size changed: BAILIFF_ABI_VERSION")
-ABI_SIZE(struct policy_slot, 80);
+ABI_SIZE(struct policy_slot, 88);
 ABI_SIZE(struct counter, 16);
 ABI_SIZE(struct sandbox, 64);
 ABI_SIZE(struct member, 16);

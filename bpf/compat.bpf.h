@@ -86,6 +86,7 @@
 #define CLONE_INTO_CGROUP 0x200000000ull
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
+#define SIGNAL_GROUP_EXIT 0x00000004	/* signal_struct.flags: every thread of it is dying */
 #define TS_COMPAT 0x0002	/* thread_info.status: the call came by the 32-bit table */
 #define CAP_OPT_NOAUDIT 2
 

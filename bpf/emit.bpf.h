@@ -68,7 +68,12 @@ static __always_inline void submit(void *ring, const void *record, __u64 size, _
 		count_lost(lost_as);
 }
 
-/* The cell of a rule in the slot's counters; builtins follow the policy's own. */
+/* A rule's place in what a slot has by rule: builtins follow the policy's own. */
+static __always_inline __u32 rule_cell(const struct policy_slot *slot, __u32 rule)
+{
+	return rule >= BUILTIN_BASE ? slot->nrules + (rule - BUILTIN_BASE) : rule;
+}
+
 static __always_inline void count_refusal(__u32 slot_index, __u32 rule, bool would)
 {
 	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
@@ -77,7 +82,7 @@ static __always_inline void count_refusal(__u32 slot_index, __u32 rule, bool wou
 
 	if (!slot || !slot->in_use)
 		return;
-	cell = slot->counter_base + (rule >= BUILTIN_BASE ? slot->nrules + (rule - BUILTIN_BASE) : rule);
+	cell = slot->counter_base + rule_cell(slot, rule);
 	c = bpf_map_lookup_elem(&counters, &cell);
 	if (c)
 		__sync_fetch_and_add(would ? &c->would : &c->refused, 1);
@@ -144,19 +149,19 @@ static __always_inline __u16 current_syscall(void)
 }
 
 /* Everything of a decision but its paths. */
-static __always_inline void decision_fill(struct rec_decision *d, const struct report *r, const struct folded *f, bool would)
+static __always_inline void decision_fill(struct rec_decision *d, const struct report *r, const struct folded *f, enum verdict verdict)
 {
 	struct who who = { r->sandbox, r->command, r->generation };
 
 	__builtin_memset(d, 0, sizeof(*d));
 	head_fill(&d->h, REC_DECISION, RING_DECISIONS, sizeof(*d), &who);
-	d->verdict = would ? VERDICT_WOULD_DENY : VERDICT_DENY;
+	d->verdict = verdict;
 	d->class_id = r->class_id;
 	d->verb = r->verb;
 	d->reason = r->reason;
 	d->operation = r->operation;
 	d->rule = r->rule;
-	d->error = would ? 0 : r->error;
+	d->error = verdict == VERDICT_WOULD_DENY ? 0 : r->error;
 	d->arg = r->arg;
 	d->addr = r->addr;
 	d->fold = f->key;
@@ -170,6 +175,43 @@ static __always_inline bool report_would(const struct report *r)
 	return r->stage == STAGE_OBSERVE && !r->always;
 }
 
+/* Does the policy kill for this (on_refusal)? Who is handed a descriptor asked for nothing, and our own want of room is nobody's deed. */
+static __always_inline bool kill_is_asked(const struct report *r)
+{
+	__u32 slot_index = r->slot, zero = 0;
+	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
+	struct arena *a = bpf_map_lookup_elem(&arena, &zero);
+
+	if (!slot || !a || !slot->kill_off || r->operation == ACT_RECEIVE || r->reason == REASON_NO_BUFFER)
+		return false;
+	return arena_word(a, slot->kill_off + rule_cell(slot, r->rule)) >> (r->verb & 31) & 1;
+}
+
+/*
+ * The whole process, every thread, by a signal that nothing blocks or ignores, also the init of a pid namespace. It dies before the refused call
+ * returns to it. True: by this refusal, and not by one before it.
+ */
+static __always_inline bool kill_now(const struct report *r)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 index = r->index;
+	struct sandbox *sb = bpf_map_lookup_elem(&sandboxes, &index);
+	bool dying = BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT;
+
+	if (bpf_send_signal(9) || dying)
+		return false;
+	if (sb && sb->id == r->sandbox)
+		__sync_fetch_and_add(&sb->killed, 1);
+	return true;
+}
+
+static __always_inline enum verdict verdict_of(const struct report *r)
+{
+	if (report_would(r))
+		return VERDICT_WOULD_DENY;
+	return kill_is_asked(r) && kill_now(r) ? VERDICT_KILL : VERDICT_DENY;
+}
+
 /*
  * A refusal that has no path. Counted, folded, recorded; 1 when the action is to be refused, 0 in the observe stage.
  * Global, so that it is verified once a program.
@@ -178,16 +220,18 @@ noinline int report_refusal(struct report *r)
 {
 	struct rec_decision *d;
 	struct folded f = {};
+	enum verdict verdict;
 	struct number n;
 	bool would;
 
 	if (!r)
 		return 1;
-	would = report_would(r);
+	verdict = verdict_of(r);
+	would = verdict == VERDICT_WOULD_DENY;
 	count_refusal(r->slot, r->rule, would);
 	f.key = fold_key(r);
 	f.now = bpf_ktime_get_boot_ns();
-	if (fold(&f))
+	if (verdict != VERDICT_KILL && fold(&f))	/* each death has a record of its own */
 		return !would;
 	n = next_number(RING_DECISIONS);
 	d = bpf_ringbuf_reserve(&decisions, sizeof(*d), 0);
@@ -195,7 +239,7 @@ noinline int report_refusal(struct report *r)
 		count_lost(KC_DECISION_LOST);
 		return !would;
 	}
-	decision_fill(d, r, &f, would);
+	decision_fill(d, r, &f, verdict);
 	d->h.cpu = n.cpu;
 	d->h.seq = n.seq;
 	bpf_ringbuf_submit(d, BPF_RB_FORCE_WAKEUP);
@@ -226,19 +270,21 @@ noinline int report_path(__u32 index, __u32 paths)
 	struct scratch *s = scratch_get(index);
 	struct rec_decision *d;
 	struct folded f = {};
+	enum verdict verdict;
 	__u32 len;
 	bool would;
 
 	if (!s)
 		return 1;
-	would = report_would(&s->report);
+	verdict = verdict_of(&s->report);
+	would = verdict == VERDICT_WOULD_DENY;
 	count_refusal(s->report.slot, s->report.rule, would);
 	f.key = fold_key(&s->report);
 	f.now = bpf_ktime_get_boot_ns();
-	if (fold(&f))
+	if (verdict != VERDICT_KILL && fold(&f))
 		return !would;
 	d = (void *)s->record;
-	decision_fill(d, &s->report, &f, would);
+	decision_fill(d, &s->report, &f, verdict);
 	len = d->path_len = copy_text(s, sizeof(*d), 0);
 	if (paths > 1) {
 		d->path2_len = copy_text(s, sizeof(*d) + len, 1);
@@ -259,6 +305,7 @@ static __always_inline void report_init(struct report *r, const struct here *h, 
 	__builtin_memset(r, 0, sizeof(*r));
 	r->sandbox = h->sandbox;
 	r->command = h->command;
+	r->index = h->index;
 	r->slot = h->slot;
 	r->generation = h->generation;
 	r->stage = h->stage;

@@ -105,10 +105,11 @@ int BPF_PROG(on_ptrace_traceme, struct task_struct *parent, int prev)
 	return prev ? prev : guard_process(parent, RULE_BUILTIN(PTRACE), ACT_PTRACE, (__u64)parent->tgid << 32);
 }
 
+/* cred: the signal is another process's, sent from an interrupt (USB); whoever runs here has nothing to do with it. */
 SEC("lsm/task_kill")
 int BPF_PROG(on_task_kill, struct task_struct *target, struct kernel_siginfo *info, int sig, const struct cred *cred, int prev)
 {
-	return prev ? prev : guard_process(target, RULE_BUILTIN(SIGNAL), ACT_SIGNAL, (__u64)target->tgid << 32 | sig);
+	return prev || cred ? prev : guard_process(target, RULE_BUILTIN(SIGNAL), ACT_SIGNAL, (__u64)target->tgid << 32 | sig);
 }
 
 SEC("lsm/task_setnice")

@@ -25,7 +25,7 @@ struct {
 	__type(value, struct arena);
 } arena SEC(".maps");
 
-/* What a policy slot holds. The engine fills a slot while no sandbox points at it. 640 KiB. Full: as for the arena. */
+/* What a policy slot holds. The engine fills a slot while no sandbox points at it. 704 KiB. Full: as for the arena. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -186,7 +186,8 @@ struct report {
 	__s32 error;
 	__u16 operation;
 	__u8 class_id, verb;
-	__u8 reason, always, pad[2];	/* always: refuses in every stage */
+	__u8 reason, always;	/* always: refuses in every stage */
+	__u16 index;		/* of struct sandbox */
 	__u64 arg, hash;
 	struct rec_addr addr;
 };

@@ -116,6 +116,34 @@ TEST(would_be_refusal_is_observed_and_no_alert)
 	       { "message", "would refuse: read /x by python3 (rule files.deny.credentials, policy.yaml:14)" });
 }
 
+TEST(a_death_by_refusal_is_a_refusal_that_says_so)
+{
+	struct sample s;
+
+	begin();
+	sample_decision(&s, ACT_OPEN, VERB_READ, 5, "/x", NULL);
+	s.decision.verdict = VERDICT_KILL;
+	encode(&s);
+	EXPECT({ "action_id", "2" }, { "disposition_id", "2" }, { "is_alert", "true" }, { "unmapped.sandbox.killed", "1" },
+	       { "message", "refused: read /x by python3 (rule files.deny.credentials, policy.yaml:14); the process was killed" });
+	s.decision.verdict = VERDICT_DENY;
+	encode(&s);
+	EXPECT({ "unmapped.sandbox.killed", "" }, { "severity_id", "3" });
+}
+
+TEST(how_severe_a_refusal_is_the_policy_may_say)
+{
+	struct sample s;
+
+	begin();
+	sample_decision(&s, ACT_EXEC, VERB_EXECUTE, 5, "/x", NULL);
+	encode(&s);
+	EXPECT({ "severity_id", "6" });
+	s.decision.verdict = VERDICT_WOULD_DENY;
+	encode(&s);
+	EXPECT({ "severity_id", "5" });
+}
+
 TEST(each_operation_goes_to_a_class_that_can_hold_it)
 {
 	static const struct { enum operation op; uint64_t arg; const char *path; const char *class_uid, *activity, *message; } cases[] = {
@@ -430,6 +458,7 @@ TEST(lengths_and_numbers_beyond_their_tables_are_refused)
 	REFUSES(make_decision, s.decision.path2_len = UINT32_MAX - 3);
 	REFUSES(make_decision, s.decision.operation = ACT_COUNT);
 	REFUSES(make_decision, s.decision.verdict = VERDICT_ALLOW);
+	REFUSES(make_decision, s.decision.verdict = VERDICT_KILL + 1);
 	REFUSES(make_decision, s.decision.verb = VERB_COUNT);
 	REFUSES(make_decision, s.decision.class_id = CLASS_COUNT);
 	REFUSES(make_decision, s.decision.reason = REASON_COUNT);

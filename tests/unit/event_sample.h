@@ -134,6 +134,13 @@ static inline int sample_find_command(void *ctx, uint64_t sandbox, uint32_t comm
 	return 0;
 }
 
+/* Severity as the policy says it, of one verb under one rule. */
+static inline unsigned sample_find_alert(void *ctx, uint64_t sandbox, uint32_t generation, uint32_t rule, unsigned verb)
+{
+	(void)ctx, (void)sandbox, (void)generation;
+	return rule == 5 && verb == VERB_EXECUTE ? 6 : 0;
+}
+
 static inline int sample_find_rule(void *ctx, uint64_t sandbox, uint32_t generation, uint32_t rule, struct event_rule *out)
 {
 	(void)ctx;
@@ -151,7 +158,7 @@ static inline struct events *sample_events(void)
 	struct event_options o = {
 		.host = "build-7", .boot_id = SAMPLE_BOOT_ID, .version = "0.1.0", .wall_offset_ns = SAMPLE_WALL_OFFSET,
 		.redact_key = "0123456789abcdef0123456789abcdef", .redact_key_bytes = 32, .max_processes = 64,
-		.source = { .sandbox = sample_find_sandbox, .command = sample_find_command, .rule = sample_find_rule },
+		.source = { .sandbox = sample_find_sandbox, .command = sample_find_command, .rule = sample_find_rule, .alert = sample_find_alert },
 	};
 	struct events *e = NULL;
 

@@ -62,6 +62,10 @@ static void tell_end(struct engine *e, struct session *s)
 	_free_ struct event_count *counts = calloc(all_counts(s, NULL) + 1, sizeof(*counts));
 	struct event_notice n = { .kind = NOTICE_SESSION_END, .time_ns = clock_boot_ns(), .sandbox = s->kernel_id,
 		.generation = s->generation ? s->generation->number : 0, .text = s->end_reason, .count = s->events };
+	struct kernel_sandbox row;
+
+	if (s->kernel_id && !kernel_sandbox_get(e->kernel, s->kernel_id, &row))
+		n.killed = row.killed;
 
 	if (counts) {
 		n.counts = counts;

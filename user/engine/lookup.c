@@ -56,7 +56,16 @@ static int find_rule(void *ctx, uint64_t sandbox, uint32_t generation, uint32_t 
 	return 0;
 }
 
+static unsigned find_alert(void *ctx, uint64_t sandbox, uint32_t generation, uint32_t rule, unsigned verb)
+{
+	struct engine *e = ctx;
+	struct session *s = registry_find_kernel(e->sessions, sandbox);
+	struct session_generation *g = s ? session_generation_find(s, generation) : NULL;
+
+	return g && g->policy ? policy_refusal_alert(g->policy, rule, verb) : 0;
+}
+
 void lookup_source(struct engine *e, struct event_source *out)
 {
-	*out = (struct event_source){ .ctx = e, .sandbox = find_sandbox, .command = find_command, .rule = find_rule };
+	*out = (struct event_source){ .ctx = e, .sandbox = find_sandbox, .command = find_command, .rule = find_rule, .alert = find_alert };
 }

@@ -56,7 +56,7 @@ static int decode_decision(const void *p, size_t n, struct event *out)
 	size_t at = sizeof(d);
 
 	memcpy(&d, p, sizeof(d));
-	if ((d.verdict != VERDICT_DENY && d.verdict != VERDICT_WOULD_DENY) || d.class_id >= CLASS_COUNT || d.verb >= VERB_COUNT ||
+	if (d.verdict < VERDICT_DENY || d.verdict > VERDICT_KILL || d.class_id >= CLASS_COUNT || d.verb >= VERB_COUNT ||
 	    d.reason >= REASON_COUNT || d.operation >= ACT_COUNT)
 		return -EBADMSG;
 	if (take_path(p, n, &at, d.path_len, &out->path) || take_path(p, n, &at, d.path2_len, &out->path2))

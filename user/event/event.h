@@ -47,6 +47,7 @@ struct event_source {
 	void *ctx;
 	int (*sandbox)(void *ctx, uint64_t sandbox, uint32_t generation, struct event_sandbox *out);
 	int (*command)(void *ctx, uint64_t sandbox, uint32_t command, struct event_command *out);
+	unsigned (*alert)(void *ctx, uint64_t sandbox, uint32_t generation, uint32_t rule, unsigned verb);	/* severity of its refusal; 0: none said */
 	int (*rule)(void *ctx, uint64_t sandbox, uint32_t generation, uint32_t rule, struct event_rule *out);
 };
 
@@ -129,6 +130,7 @@ struct event_notice {
 	uint64_t from_ns, until_ns;		/* CLOCK_BOOTTIME: the time it is about */
 	uint64_t count;				/* how many records, lines, events */
 	uint64_t bytes;
+	uint64_t killed;			/* SESSION_END: processes that died for a refusal */
 	bool has_ring;				/* ring, cpu, first_seq, last_seq: a range of records */
 	uint32_t ring, cpu;
 	uint64_t first_seq, last_seq;

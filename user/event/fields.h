@@ -54,7 +54,7 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(ACTIVITY_ID, "activity_id", UINT, IN_ALL, REQUIRED, "OCSF activity of the class") \
 	X(ACTIVITY_NAME, "activity_name", STRING, IN_ALL, OPTIONAL, "with activity 99: what was done") \
 	X(TYPE_UID, "type_uid", UINT, IN_ALL, REQUIRED, "class_uid * 100 + activity_id") \
-	X(SEVERITY_ID, "severity_id", UINT, IN_ALL, REQUIRED, "1 informational, 2 low, 3 medium, 4 high") \
+	X(SEVERITY_ID, "severity_id", UINT, IN_ALL, REQUIRED, "1 informational, 2 low, 3 medium, 4 high; 5 critical and 6 fatal where a policy's on_refusal says so") \
 	X(MESSAGE, "message", STRING, IN_ALL, REQUIRED, "one sentence for people") \
 	X(STATUS_ID, "status_id", UINT, IN_ALL, OPTIONAL, "2: the action failed because it was refused") \
 	X(STATUS_CODE, "status_code", STRING, IN_ALL, OPTIONAL, "what the caller got: EACCES, EPERM, EXDEV; a sink's HTTP status") \
@@ -123,6 +123,7 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(SB_SYSCALL, "unmapped.sandbox.syscall", STRING, IN_ALL, OPTIONAL, "the system call it came by") \
 	X(SB_REASON, "unmapped.sandbox.reason", STRING, IN_ALL, OPTIONAL, "why a path could not be told; of a notice: one sentence more") \
 	X(SB_ARG, "unmapped.sandbox.arg", STRING, IN_ALL, OPTIONAL, "the operation's own argument: signal, capability, ioctl, target") \
+	X(SB_KILLED, "unmapped.sandbox.killed", UINT, IN_ALL, OPTIONAL, "of a refusal: 1, the process was killed for it; at a session's end: how many were") \
 	X(SB_REPEATS, "unmapped.sandbox.repeats", UINT, IN_ALL, OPTIONAL, "equal refusals folded into this event, besides itself") \
 	X(SB_SIGNAL, "unmapped.sandbox.signal", STRING, IN_ALL, OPTIONAL, "the signal that ended a process") \
 	X(RULE_ID, "unmapped.sandbox.rule.id", STRING, IN_ALL, OPTIONAL, "the rule that decided; #number when it is not known any more") \

@@ -211,6 +211,8 @@ static void say(struct work *w)
 	if (n->count_count)
 		buf_addf(b, ": %llu refused, %llu would have been", (unsigned long long)w->set->values[F_SB_REFUSED].u,
 			 (unsigned long long)w->set->values[F_SB_WOULD].u);
+	if (n->killed)
+		buf_addf(b, "; %llu killed for it", (unsigned long long)n->killed);
 	if (field_has(w->set, F_RULE_ID))
 		buf_addf(b, " by rule %s", w->set->values[F_RULE_ID].p);
 	if (n->sink)
@@ -266,6 +268,7 @@ static void set_rest(struct work *w)
 	field_str(w->set, F_ACTOR_INVOKED_BY, n->actor);
 	set_nonzero(w, F_COUNT, n->count);
 	set_nonzero(w, F_SB_BYTES, n->bytes);
+	set_nonzero(w, F_SB_KILLED, n->killed);
 	field_str(w->set, F_SB_SINK, n->sink);
 	field_str(w->set, F_SB_EVENT, n->event_uid);
 	if (w->text->len)

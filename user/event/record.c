@@ -121,6 +121,10 @@ static void set_decision(struct work *w)
 	subject_set_actor(w, true);
 	say_action(w, would ? "would refuse: " : "refused: ");
 	say_rule(w);
+	if (ev->verdict != VERDICT_KILL)
+		return;
+	field_u64(s, F_SB_KILLED, 1);
+	buf_add_str(&w->e->message, "; the process was killed");
 }
 
 /* A flow or a file that was allowed. */
@@ -169,13 +173,20 @@ static void set_exit(struct work *w)
 	buf_add_str(b, w->e->arg);
 }
 
-static unsigned severity_of(const struct event *ev)
+/* As the policy says (on_refusal: alert), else by what was tried; less where it was only observed. */
+static unsigned severity_of(const struct work *w)
 {
-	unsigned severity = ev->class_id == CLASS_GUARD ? 4 : 3;
+	const struct event_source *source = &w->e->source;
+	const struct event *ev = w->ev;
+	unsigned severity = 0;
 
 	if (ev->head.type != REC_DECISION)
 		return 1;
-	return ev->verdict == VERDICT_WOULD_DENY ? severity - 1 : severity;
+	if (source->alert)
+		severity = source->alert(source->ctx, ev->head.sandbox, ev->head.generation, ev->rule, ev->verb);
+	if (!severity)
+		severity = ev->class_id == CLASS_GUARD ? 4 : 3;
+	return ev->verdict == VERDICT_WOULD_DENY && severity > 1 ? severity - 1 : severity;
 }
 
 static void (*const setters[REC_TYPES])(struct work *w) = {
@@ -210,7 +221,7 @@ static void set_common(struct work *w)
 
 	events_make_uid(w->e, ms, h->ring, h->cpu, h->seq);
 	events_set_base(w->e, h->type == REC_DECISION ? "decision" : operation_name(w->ev->operation), w->class_id, activity,
-			severity_of(w->ev), ms);
+			severity_of(w), ms);
 	events_set_activity_name(w->e, operation_name(w->ev->operation));
 	(void)events_set_sandbox(w->e, h->sandbox, h->generation, &w->sandbox);
 	events_set_command(w->e, h->sandbox, h->command);

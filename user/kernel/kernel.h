@@ -52,6 +52,7 @@ struct kernel_sandbox {
 	uint64_t id, cgroup_id, deadline_ns;
 	enum stage stage;
 	uint32_t index, generation, members, state;
+	uint32_t killed;	/* processes that a refusal killed (on_refusal) */
 };
 /* Publish img, which is moved to where it is put, in a free slot and open a sandbox on it. id is the kernel's; the caller keeps its own names. */
 int kernel_sandbox_new(struct kernel *k, struct policy_image *img, enum stage stage, uint64_t cgroup_id, uint64_t deadline_ns, uint64_t *id);

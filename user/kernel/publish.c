@@ -277,6 +277,7 @@ static void sandbox_view(struct kernel *k, const struct sandbox *sb, struct kern
 	*out = (struct kernel_sandbox){
 		.id = sb->id, .cgroup_id = sb->cgroup_id, .deadline_ns = sb->deadline_ns, .stage = sb->stage, .index = sb - k->sandboxes,
 		.generation = k->slots[sb->slot].generation, .members = sb->members, .state = sb->state,
+		.killed = sb->killed,
 	};
 }
 

@@ -45,19 +45,13 @@ static void label_check(const struct policy *p, const struct rule *label, struct
 	}
 }
 
-static bool is_verb(const char *word)
+/* "guard.ptrace", "files.default": rules too, as events name them. */
+static bool is_builtin(const struct policy *p, const char *word)
 {
-	for (unsigned verb = 0; verb < PV_COUNT; verb++) {
-		if (!strcmp(policy_verb_word(verb), word))
-			return true;
-	}
-	return !strcmp(word, "write");
-}
+	struct policy_rule_info info;
 
-static bool is_class(const char *word)
-{
-	for (int i = 0; i < PC_COUNT; i++) {
-		if (!strcmp(class_table[i].word, word))
+	for (uint32_t i = 0; i < B_COUNT; i++) {
+		if (!policy_rule(p, BUILTIN_BASE + i, &info) && !strcmp(info.id, word))
 			return true;
 	}
 	return false;
@@ -75,7 +69,7 @@ static void refusals_check(const struct policy *p, struct diags *d)
 			diag_at(d, false, at, CODE("dead-entry") "this is never reached: \"*\" before it matches everything" HELP "put \"*\" last");
 		else if (!strcmp(refusal->match, "*"))
 			all = refusal;
-		else if (!is_class(refusal->match) && !is_verb(refusal->match) && !rule_find(p, refusal->match))
+		else if (!refusal_word_is_known(refusal->match) && !is_builtin(p, refusal->match) && !rule_find(p, refusal->match))
 			id_unknown(p, at, refusal->match, "class, verb or rule", d);
 	}
 }

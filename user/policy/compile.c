@@ -149,6 +149,26 @@ static void sets_put(struct compiler *c, struct words *w, const struct net_image
 	}
 }
 
+/* By rule and then by builtin: the verbs whose refusal kills. Only where any does. */
+static void kills_put(struct compiler *c, struct words *w, struct policy_image *img)
+{
+	const struct policy *p = c->p;
+	bool any = false;
+
+	for (size_t i = 0; i < p->refusal_count; i++)
+		any |= p->refusals[i].action == REFUSAL_KILL;
+	if (!any)
+		return;
+	img->slot.kill_off = w->count;
+	for (uint32_t i = 0; i < p->rule_count + B_COUNT && !c->err; i++) {
+		uint32_t rule = i < p->rule_count ? i : BUILTIN_BASE + (i - p->rule_count), verbs = 0;
+
+		for (unsigned verb = 0; verb < VERB_COUNT; verb++)
+			verbs |= policy_refusal_kills(p, rule, verb) ? 1u << verb : 0;
+		words_push(c, w, verbs);
+	}
+}
+
 static void slot_fill(const struct policy *p, struct policy_slot *slot)
 {
 	slot->nrules = p->rule_count;
@@ -166,6 +186,7 @@ static void image_assemble(struct compiler *c, const struct parts *parts, struct
 	ranges_put(c, w, &parts->net.v4, false, &img->slot.net4_off, &img->slot.net4_bits);
 	ranges_put(c, w, &parts->net.v6, true, &img->slot.net6_off, &img->slot.net6_bits);
 	sets_put(c, w, &parts->net, img);
+	kills_put(c, w, img);
 	slot_fill(c->p, &img->slot);
 	anchors_put(c, img);
 }
@@ -246,5 +267,6 @@ void policy_image_relocate(struct policy_image *img, __u32 base)
 	s->net4_off += base;
 	s->net6_off += base;
 	s->netset_off += base;
+	s->kill_off += s->kill_off ? base : 0;
 	img->base += base;
 }

@@ -363,6 +363,8 @@ bool policy_has_label(const struct policy *p, const char *name);
 bool is_guarded(const struct policy_action *a);		/* else it is allowed where no rule says anything */
 uint32_t label_refuses(const struct policy *p, const struct policy_action *a, uint32_t allowed_by);	/* a rule's number or RULE_NONE */
 
+bool refusal_word_is_known(const char *word);	/* refusal.c: a class, a verb or everything */
+
 /* ---- canonical.c ---- */
 struct rule_key {
 	enum policy_class class;

@@ -116,6 +116,13 @@ int binding_schema(struct buf *out);			/* of bindings */
  */
 int policy_format(const char *text, size_t len, struct buf *out, unsigned *line, char why[200]);
 
+/*
+ * on_refusal, of what this rule (a number or RULE_BUILTIN) refuses of this verb. A refusal has one rule, the one that is reported.
+ * The alert is a severity as OCSF numbers it, 1 to 6; 0: the policy says none.
+ */
+bool policy_refusal_kills(const struct policy *p, uint32_t rule, unsigned verb);
+unsigned policy_refusal_alert(const struct policy *p, uint32_t rule, unsigned verb);
+
 /* ---- the image (layout: bpf/abi.h) ---- */
 struct policy_image {
 	__u32 *words;

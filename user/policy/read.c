@@ -129,7 +129,7 @@ static const struct field document_fields[] = {
 	FIELD("labels", read_labels, &shape_labels, "What reading makes of a sandbox: afterwards only some rules of a class are left."),
 	FIELD("record", read_record, &shape_record, "What is recorded besides refusals, which always are; without it exec and connect."),
 	FIELD("tests", read_tests, &shape_tests, "Questions and the answers they have to get, run by `bailiff policy check`."),
-	UNBUILT("on_refusal", read_on_refusal, &shape_on_refusal, "What follows a refusal besides it: the first entry that matches."),
+	FIELD("on_refusal", read_on_refusal, &shape_on_refusal, "What follows a refusal besides it: the first entry that matches."),
 };
 const struct shape shape_policy = SHAPE_OF_FIELDS(document_fields);
 

@@ -128,6 +128,8 @@ static bool read_do(struct reader *r, const struct yaml_node *n, void *refusal)
 	int word = read_word(r, n, "something to do", refusal_do_words);
 
 	((struct refusal *)refusal)->action = word < 0 ? REFUSAL_DENY : (enum refusal_do)word;
+	if (word == REFUSAL_ASK || word == REFUSAL_FREEZE)
+		say_unbuilt(r, n, "write deny or kill", "\"%s\" on a refusal is not built yet", n->text);
 	return word >= 0;
 }
 

@@ -31,7 +31,7 @@ void ledger_cover(struct ledger *l, uint32_t rule, enum verdict verdict, uint64_
 
 	if (!r)
 		return;
-	if (verdict == VERDICT_DENY)
+	if (verdict == VERDICT_DENY || verdict == VERDICT_KILL)
 		r->covered.refused += n;
 	else if (verdict == VERDICT_WOULD_DENY)
 		r->covered.would += n;
