@@ -195,6 +195,16 @@ def diff_says_what_is_newly_allowed_and_refused(where):
     assert json.loads(bailiff(where, "diff", "agent.yaml", "same.yaml", *args[2:], "--json")[1])["same"] is True
     write(where, GOOD.replace("files:\n", "files:\n  read: [{path: /srv/x, id: for-git, by: /usr/bin/git}]\n"), "by.yaml")
     expect(bailiff(where, "diff", "agent.yaml", "by.yaml", *args[2:]), 1, "compared rule by rule\n  newly for-git (by.yaml:6)\n")
+    named = "calls: {refuse: [mount]}\nlimits: {memory: 2G}\nowner: me\n"
+    write(where, GOOD.replace("why: work", "why: play") + named, "named.yaml")
+    code, out, _ = bailiff(where, "diff", "agent.yaml", "named.yaml", *args[2:], "--json")
+    said = json.loads(out)
+    assert code == 1 and {"what": "limits.memory", "is": "2G", "matters": True} in said["settings"], said["settings"]
+    assert {"what": "owner", "is": "me", "matters": False} in said["settings"], said["settings"]
+    assert [rule["changed"] for rule in said["rules"] if rule.get("was", {}).get("id") == "agent.work"] == [["why"]], said["rules"]
+    write(where, GOOD.replace("why: work", "why: play"), "named.yaml")
+    expect(bailiff(where, "diff", "agent.yaml", "named.yaml", *args[2:]), 0,
+           "they allow and refuse the same\nrules that came, went or changed\n  changed why of agent.work (named.yaml:6): play\n")
     expect(bailiff(where, "diff", *args[:2]), 2, "", "has no value")
     expect(bailiff(where, "diff", "agent.yaml", "missing.yaml", *args[2:]), 2, "", "missing.yaml: No such file")
 

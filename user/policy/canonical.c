@@ -159,7 +159,7 @@ static void label_add(struct buf *out, const struct rule *rule)
 	buf_add_char(out, '}');
 }
 
-static void narrowing_add(struct buf *out, const struct rule *rule)
+void rule_narrowing_print(struct buf *out, const struct rule *rule)
 {
 	patterns_add(out, "by", rule->by, rule->by_count);
 	if (rule->until_s) {
@@ -204,7 +204,7 @@ static void rule_add_canonical(struct buf *out, const struct policy *p, const st
 		buf_add_str(out, "    - {id: ");
 	quoted_add(out, rule->id);
 	matter_add(out, p, rule, key);
-	narrowing_add(out, rule);
+	rule_narrowing_print(out, rule);
 	if (rule->accepted)
 		buf_add_str(out, ", i_accept: host-control");
 	note_add(out, "why", rule->why);
@@ -231,6 +231,17 @@ const struct rule_key rule_keys[] = {
 static bool key_has(const struct rule_key *key, const struct rule *rule)
 {
 	return rule->class == key->class && !strcmp(rule->word, key->word);
+}
+
+void rule_matter_print(struct buf *out, const struct policy *p, const struct rule *rule)
+{
+	const struct rule_key *key = rule_keys;
+
+	while (key->word && !key_has(key, rule))
+		key++;
+	buf_addf(out, "%s.%s", class_table[rule->class].word, rule->class == PC_LABELS ? rule->names[0] : rule->word);
+	if (key->word)
+		matter_add(out, p, rule, key);
 }
 
 static void key_add(struct buf *out, const struct policy *p, const struct rule_key *key, bool *class_open)

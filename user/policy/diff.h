@@ -66,6 +66,11 @@ struct differ {
 };
 int diff_paths(struct differ *d);	/* diff_path.c */
 int diff_network(struct differ *d);	/* diff_net.c */
+int diff_nodes(struct differ *d);	/* diff_named.c: by pattern */
+int diff_names(struct differ *d);	/* and by word */
+int diff_settings(struct differ *d);	/* diff_rules.c */
+int diff_rules(struct differ *d);
+void difference_done(struct policy_difference *f);
 struct policy_difference *difference_add(struct differ *d, bool allows, uint32_t verbs, uint32_t was, uint32_t is);	/* NULL: no memory */
 
 /* diff_region.c: where the groups lie, in the patterns of the rules that decide there. */

@@ -130,15 +130,6 @@ static bool differences_join(struct policy_difference *into, const struct policy
 	return true;
 }
 
-static void difference_free(struct policy_difference *f)
-{
-	for (size_t i = 0; i < f->region_count; i++)
-		free(f->regions[i].but);
-	free(f->regions);
-	free(f->path);
-	free(f->spans);
-}
-
 static int found_give(struct search *s)
 {
 	struct policy_diff *out = s->places.d->out;
@@ -163,7 +154,7 @@ static int found_give(struct search *s)
 static void found_done(struct search *s)
 {
 	for (size_t i = 0; s->places.found && i < s->places.found_count; i++)
-		difference_free(&s->places.found[i]);
+		difference_done(&s->places.found[i]);
 	free(s->places.found);
 }
 
@@ -190,83 +181,4 @@ int diff_paths(struct differ *d)
 		err = found_give(&s);
 	found_done(&s);
 	return err;
-}
-
-/* ---- the whole ---- */
-
-struct policy_difference *difference_add(struct differ *d, bool allows, uint32_t verbs, uint32_t was, uint32_t is)
-{
-	struct diags ignored = {};
-	struct policy_difference *item = vec_push(&ignored, &d->out->items, &d->out->count, sizeof(*item));
-
-	if (item)
-		*item = (struct policy_difference){ .allows = allows, .verbs = verbs, .was = was, .is = is };
-	return item;
-}
-
-/* Does the image leave out something that this rule says? */
-static bool is_beyond_image(const struct rule *rule)
-{
-	return !class_table[rule->class].built || rule->name_count || rule->by_count || rule->until_s || rule->effect || rule->record_required ||
-	       rule->domain_count || rule->same_sandbox || rule->tls_off;
-}
-
-/* The rules beyond the image that the other policy has not. */
-static int only_find(const struct policy *p, const struct policy *other, uint32_t **numbers, size_t *count)
-{
-	struct diags ignored = {};
-
-	for (size_t i = 0; i < p->rule_count; i++) {
-		bool there = !is_beyond_image(p->rules[i]);
-		uint32_t *place;
-
-		for (size_t k = 0; k < other->rule_count && !there; k++)
-			there = !strcmp(p->rules[i]->canonical, other->rules[k]->canonical);
-		if (there)
-			continue;
-		place = vec_push(&ignored, numbers, count, sizeof(*place));
-		if (!place)
-			return -ENOMEM;
-		*place = i;
-	}
-	return 0;
-}
-
-void policy_diff_done(struct policy_diff *d)
-{
-	for (size_t i = 0; i < d->count; i++)
-		difference_free(&d->items[i]);
-	free(d->items);
-	free(d->only_was);
-	free(d->only_is);
-	*d = (struct policy_diff){};
-}
-
-bool policy_diff_same(const struct policy_diff *d)
-{
-	return !d->count && !d->only_was_count && !d->only_is_count && d->io_uring_was == d->io_uring_is && d->open_was == d->open_is && d->record_was == d->record_is;
-}
-
-int policy_diff(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
-		struct policy_diff *out)
-{
-	struct policy_diff diff = {
-		.io_uring_was = a->io_uring, .io_uring_is = b->io_uring, .open_was = a->open, .open_is = b->open, .record_was = a->record,
-		.record_is = b->record,
-	};
-	struct differ d = { a, b, a_image, b_image, &diff };
-	int err = diff_paths(&d);
-
-	if (!err)
-		err = diff_network(&d);
-	if (!err)
-		err = only_find(a, b, &diff.only_was, &diff.only_was_count);
-	if (!err)
-		err = only_find(b, a, &diff.only_is, &diff.only_is_count);
-	if (err) {
-		policy_diff_done(&diff);
-		return err;
-	}
-	*out = diff;
-	return 0;
 }

@@ -27,6 +27,15 @@ bool device_in_group(const char *group, const char *path, size_t len)
 	return false;
 }
 
+const char *device_group_node(const char *group, size_t i)
+{
+	for (size_t k = 0; k < ARRAY_SIZE(device_nodes); k++) {
+		if (!strcmp(device_nodes[k].group, group) && !i--)
+			return device_nodes[k].pattern;
+	}
+	return NULL;
+}
+
 /* ---- calls ---- */
 
 const char *const call_groups[] = { "@io_uring", "@userns", "@mount-own", "@ptrace-own", "@perf", "@keyring", "@raw-socket", "@clock", NULL };

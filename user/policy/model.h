@@ -345,6 +345,7 @@ bool domain_covers(const char *rule, const char *name);	/* name: a domain too, o
 /* ---- groups.c: names that the language knows ---- */
 extern const char *const device_groups[], *const call_groups[], *const capability_words[], *const family_words[];
 bool device_in_group(const char *group, const char *path, size_t len);
+const char *device_group_node(const char *group, size_t i);	/* its nodes by pattern; NULL behind the last */
 bool call_in_group(const char *group, const char *call);
 bool call_is_guarded(const char *call);			/* refused unless a group that has it is allowed */
 const char *guarded_call(size_t i);			/* NULL behind the last; a call may come twice */
@@ -372,6 +373,8 @@ struct rule_key {
 };
 extern const struct rule_key rule_keys[];	/* the keys that hold rules, in the language's order; word NULL behind the last */
 void words_print(struct buf *out, const char *name, uint32_t bits, const char *const *words);
+void rule_matter_print(struct buf *out, const struct policy *p, const struct rule *rule);	/* what it is about, values put in */
+void rule_narrowing_print(struct buf *out, const struct rule *rule);
 
 /* ---- ids.c, check.c, own.c, eval.c ---- */
 void policy_quote(const struct policy *p, struct diags *d);	/* read.c: the lines of findings that have none yet */

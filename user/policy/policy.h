@@ -204,21 +204,43 @@ struct policy_difference {
 	size_t span_count;
 	uint16_t port_first, port_last;
 	uint8_t proto;
+	const char **names;		/* calls, capabilities, families: those that differ */
+	size_t name_count;
+};
+/* What one side says, or both otherwise, that is no action: an amount, what follows a refusal, the policy's name, ... */
+struct policy_setting {
+	char *what, *was, *is;		/* "limits.memory", "owner", ...; NULL: that side does not say it */
+	bool matters;			/* to what happens; else to people */
+};
+/* A rule that only one side has, or that the two have otherwise under one id. */
+enum rule_says { RULE_SAYS_WHAT, RULE_SAYS_NARROWING, RULE_SAYS_ACCEPT, RULE_SAYS_WHY, RULE_SAYS_OWNER, RULE_SAYS_TICKET, RULE_SAYS };
+struct policy_rule_change {
+	uint32_t was, is;		/* RULE_NONE: it has none of that id */
+	uint32_t changed;		/* bits 1 << RULE_SAYS_* */
+	bool decided;			/* what it comes to stands among the actions, if it comes to anything; else compared as written */
 };
 struct policy_diff {
 	struct policy_difference *items;
 	size_t count;
-	bool io_uring_was, io_uring_is;
 	uint32_t open_was, open_is;	/* bits in the language's order of classes */
-	uint32_t record_was, record_is;	/* bits 1 << RECORD_* */
-	/* Rules that no image has yet, or not with all that they say (another class, `by`, `until`, ...): those that the other side has not. */
-	uint32_t *only_was, *only_is;
-	size_t only_was_count, only_is_count;
+	uint32_t record_was, record_is;	/* bits in the order of policy_record_word() */
+	struct policy_setting *settings;
+	size_t setting_count;
+	struct policy_rule_change *rules;
+	size_t rule_count;
+	char **texts;			/* that regions point at and no policy has */
+	size_t text_count;
 };
-/* Decided on the images, not on the texts: every action that one allows and the other refuses is in an item. -E2BIG: too large to compare. */
+const char *policy_class_word(unsigned class);	/* NULL behind the last */
+const char *policy_record_word(unsigned kind);
+/*
+ * Actions are decided on automata, not on the texts: every one that one side allows and the other refuses is in an item, but for what rules narrow
+ * (`by`, `until`, ...), domains and labels, which are compared as written. -E2BIG: too large to compare.
+ */
 int policy_diff(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
 		struct policy_diff *out);
-bool policy_diff_same(const struct policy_diff *d);
+bool policy_diff_same(const struct policy_diff *d);	/* they allow, refuse, record and do the same */
+bool policy_diff_identical(const struct policy_diff *d);	/* and say it by the same rules: one digest */
 void policy_diff_done(struct policy_diff *d);
 
 /*

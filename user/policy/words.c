@@ -22,6 +22,16 @@ const char *const workspace_words[WORKSPACE_KINDS + 1] = {
 	[WORKSPACE_UNSAID] = "", [WORKSPACE_DIRECT] = "direct", [WORKSPACE_COPY] = "copy", [WORKSPACE_EPHEMERAL] = "ephemeral",
 };
 
+const char *policy_class_word(unsigned class)
+{
+	return class < PC_COUNT ? class_table[class].word : NULL;
+}
+
+const char *policy_record_word(unsigned kind)
+{
+	return kind < ARRAY_SIZE(record_words) ? record_words[kind] : NULL;
+}
+
 #define WORD_MAX 32
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
