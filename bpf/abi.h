@@ -245,10 +245,18 @@ struct rec_decision {
 	__u64 repeats;		/* equal refusals folded since the last record of this fold key */
 	__u64 first_ns;		/* when the first of them was; 0 without repeats */
 	__u64 fold;		/* the key they share */
-	__u64 arg;		/* operation's own: signal, capability, ioctl, target tgid << 32 | ... */
+	__u64 arg;		/* operation's own: signal, capability, ioctl, target tgid << 32 | ...; of paths NEEDS_* */
 	struct rec_addr addr;
 	__u32 path_len, path2_len;
 };
+
+/*
+ * The arg of a decision about paths: every right that the action needed, of which `verb` is the first that it lacked. Bits 1 << VERB_*, and at
+ * NEEDS_OTHER those that it needed at path2. So nothing of an action stays unseen in the observe stage, and equal means equal in all of it.
+ */
+#define NEEDS_OTHER	8
+#define NEEDS_MASK	0xffu
+#define NEEDS_DIRECTORY	(1u << 16)	/* path leads to a directory that is there */
 
 /* argv follows as the process sees it (NUL between), after the path. */
 struct rec_exec {

@@ -158,13 +158,29 @@ static __always_inline enum special judge_special(const struct here *h, const st
 	return SPECIAL_NONE;
 }
 
-/* A refusal by the ruling's rule, with one walked path or both. */
-static __always_inline int refuse_path(const struct here *h, struct scratch *s, __u32 index, enum operation op, __u32 paths)
+static __always_inline bool is_dir(const struct dentry *dentry)
 {
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+
+	return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
+}
+
+/* NEEDS_*: verbs at the path, others at the second one. */
+static __always_inline __u64 needs_of(const struct dentry *dentry, __u32 verbs, __u32 others)
+{
+	return verbs | others << NEEDS_OTHER | (is_dir(dentry) ? NEEDS_DIRECTORY : 0);
+}
+
+/* A refusal by the ruling's rule, with the first walked path, or with both where others are needed at the second. */
+static __always_inline int refuse_path(const struct here *h, struct scratch *s, __u32 index, enum operation op, __u64 needs)
+{
+	__u32 paths = needs & NEEDS_MASK << NEEDS_OTHER ? 2 : 1;
+
 	report_init(&s->report, h, s->ruling.verb == VERB_UNIX ? CLASS_SOCKETS : CLASS_FILES, s->ruling.verb, op);
 	s->report.rule = s->ruling.rule;
 	s->report.always = s->ruling.rule == RULE_BUILTIN(SELF);
 	s->report.hash = s->walks[0].hash ^ (paths > 1 ? s->walks[1].hash : 0);
+	s->report.arg = needs;
 	return report_path(index, paths);
 }
 
@@ -215,7 +231,7 @@ static __always_inline int judge_walked(const struct here *h, const struct objec
 		s->ruling.verb = first_verb(o->verbs & WRITES);
 	}
 	if (s->ruling.refused)
-		return o->early ? JUDGE_LATER : refuse_path(h, s, index, o->op, 1);
+		return o->early ? JUDGE_LATER : refuse_path(h, s, index, o->op, needs_of(o->dentry, o->verbs, 0));
 	return record_allowed(h, s, o);
 }
 

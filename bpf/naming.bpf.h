@@ -14,13 +14,6 @@ static __always_inline int name_error(enum name_verdict v)
 	return v == NAME_CROSSES ? -EXDEV : 0;	/* EXDEV: mv and its kin fall back to copying */
 }
 
-static __always_inline bool is_dir(const struct dentry *dentry)
-{
-	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-
-	return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR;
-}
-
 /*
  * A new name grants nothing that the old one lacked: a directory keeps its states below (what lies in it keeps its rights; where an
  * anchor lies in it that is never so), anything else gains no verb. to is walks[to], from walks[!to].
@@ -39,12 +32,13 @@ static __always_inline bool name_grants(struct scratch *s, __u32 index, __u32 sl
 	return new & ~old;
 }
 
-static __always_inline enum name_verdict refuse_name(const struct here *h, struct scratch *s, __u32 index, enum operation op)
+static __always_inline enum name_verdict refuse_name(const struct here *h, struct scratch *s, __u32 index, enum operation op, __u64 needs)
 {
 	report_init(&s->report, h, CLASS_FILES, VERB_CREATE, op);
 	s->report.rule = RULE_BUILTIN(NAME_CHANGE);
 	s->report.error = -EXDEV;
 	s->report.hash = s->walks[0].hash ^ s->walks[1].hash;
+	s->report.arg = needs;
 	return report_path(index, 2) ? NAME_CROSSES : NAME_FINE;
 }
 
@@ -61,6 +55,7 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 {
 	struct object o = { .dentry = n->new, .op = n->op, .verbs = n->new_verbs };
 	bool directory = is_dir(n->old);
+	__u64 needs = needs_of(n->old, n->old_verbs, n->new_verbs);
 
 	s->walks[0].proc_root = s->walks[1].proc_root = 0;
 	walk_from(&s->walks[0], n->old_mnt, n->old);
@@ -75,11 +70,11 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 	if (!s->ruling.refused)
 		decide_path(index, 1, h->slot, n->new_verbs);
 	if (s->ruling.refused)
-		return refuse_path(h, s, index, n->op, 2) ? NAME_REFUSED : NAME_FINE;
+		return refuse_path(h, s, index, n->op, needs) ? NAME_REFUSED : NAME_FINE;
 	if (name_grants(s, index, h->slot, directory, 1))
-		return refuse_name(h, s, index, n->op);
+		return refuse_name(h, s, index, n->op, needs);
 	if (n->exchange && name_grants(s, index, h->slot, is_dir(n->new), 0))
-		return refuse_name(h, s, index, n->op);
+		return refuse_name(h, s, index, n->op, needs);
 	record_allowed(h, s, &o);
 	return NAME_FINE;
 }

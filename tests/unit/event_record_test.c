@@ -176,6 +176,25 @@ TEST(each_operation_goes_to_a_class_that_can_hold_it)
 	}
 }
 
+TEST(a_refusal_says_all_that_the_action_needed)
+{
+	struct sample s;
+
+	begin();
+	sample_decision(&s, ACT_OPEN, VERB_READ, 5, "/srv/d", NULL);
+	s.decision.arg = 1u << VERB_READ | 1u << VERB_CHANGE | NEEDS_DIRECTORY;
+	encode(&s);
+	EXPECT({ "unmapped.sandbox.verb", "read" }, { "unmapped.sandbox.needs", "read,change" }, { "file.type_id", "2" }, { "unmapped.sandbox.arg", "" });
+	sample_decision(&s, ACT_RENAME, VERB_REMOVE, 5, "/srv/a", "/srv/b");
+	s.decision.arg = 1u << VERB_REMOVE | 1u << VERB_CREATE << NEEDS_OTHER;
+	encode(&s);
+	EXPECT({ "unmapped.sandbox.needs", "remove>create" }, { "file.type_id", "0" });
+	sample_decision(&s, ACT_RENAME, VERB_REMOVE, 5, "/srv/a", "/srv/b");	/* of programs before there were needs */
+	s.decision.arg = 0;
+	encode(&s);
+	EXPECT({ "unmapped.sandbox.needs", "" });
+}
+
 TEST(addresses_show_as_the_caller_said_them)
 {
 	struct rec_addr v6 = { .addr = { 0x20, 1, 0xd, 0xb8, [15] = 1 }, .port = 53, .family = AF_INET6, .proto = IPPROTO_UDP };

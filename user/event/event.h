@@ -159,7 +159,15 @@ struct event_view {
 	uint64_t pid, repeats, command;
 	const char *rule, *file, *why, *call;
 	unsigned line;
+	/* of a decision: what it was about, in parts */
+	const char *verb, *needs;		/* of paths: "read"; "read,change", "remove>create", as the table of fields says */
+	const char *path, *path2;		/* with invalid bytes written \xNN: event_text_bytes() */
+	const char *ip, *arg, *program_path, *reason;
+	uint64_t port, proto, first_ms;		/* first_ms: of what was folded into it */
+	bool incoming, directory;
 };
+/* Undo what json_put_text() writes for bytes that are no UTF-8: into out, room for strlen(text); gives the count. */
+size_t event_text_bytes(const char *text, char *out);
 int event_view_parse(const char *line, size_t n, struct event_view *out);	/* -ENOMSG: JSON but no event (the journal's own lines); -EBADMSG */
 void event_view_done(struct event_view *v);
 /* What a line says about sequence numbers: a successor walks from the last heartbeat to the end of the journal and knows what is recorded. */

@@ -120,6 +120,7 @@ enum field_need { FIELD_OPTIONAL, FIELD_REQUIRED };	/* in every event of its cla
 	X(SB_GENERATION, "unmapped.sandbox.generation", UINT, IN_ALL, OPTIONAL, "of the policy: counts up with each reload") \
 	X(SB_OPERATION, "unmapped.sandbox.operation", STRING, IN_ALL, OPTIONAL, "what was attempted") \
 	X(SB_VERB, "unmapped.sandbox.verb", STRING, IN_ALL, OPTIONAL, "of paths: the right that it needed: read, change, create, remove, execute, unix") \
+	X(SB_NEEDS, "unmapped.sandbox.needs", STRING, IN_ALL, OPTIONAL, "of paths: all rights it needed: read,change; at the other path: remove>create") \
 	X(SB_SYSCALL, "unmapped.sandbox.syscall", STRING, IN_ALL, OPTIONAL, "the system call it came by") \
 	X(SB_REASON, "unmapped.sandbox.reason", STRING, IN_ALL, OPTIONAL, "why a path could not be told; of a notice: one sentence more") \
 	X(SB_ARG, "unmapped.sandbox.arg", STRING, IN_ALL, OPTIONAL, "the operation's own argument: signal, capability, ioctl, target") \

@@ -16,11 +16,46 @@ struct bytes base_name(struct bytes path)
 	return (struct bytes){ slash + 1, path.p + path.n - slash - 1 };
 }
 
+static bool is_path_decision(const struct event *ev)
+{
+	return ev->head.type == REC_DECISION && ev->verb < VERB_PATH_COUNT && ev->path.n;
+}
+
+static char *verbs_put(char *d, unsigned verbs)
+{
+	const char *comma = "";
+
+	for (unsigned v = 0; v < VERB_PATH_COUNT; v++) {
+		if (!(verbs & 1u << v))
+			continue;
+		d = stpcpy(stpcpy(d, comma), verb_name(v));
+		comma = ",";
+	}
+	return d;
+}
+
+/* What the action needed beside what it was refused for: whoever allows the one only will be asked for the other. */
+void object_set_needs(struct work *w)
+{
+	const struct event *ev = w->ev;
+	unsigned others = ev->arg >> NEEDS_OTHER & NEEDS_MASK;
+	char *d = w->e->needs;
+
+	if (!is_path_decision(ev) || !(ev->arg & NEEDS_MASK))
+		return;
+	d = verbs_put(d, ev->arg & NEEDS_MASK);
+	if (others)
+		(void)verbs_put(stpcpy(d, ">"), others);
+	field_str(w->set, F_SB_NEEDS, w->e->needs);
+}
+
 static void set_file(struct work *w)
 {
 	const struct event *ev = w->ev;
 	unsigned type = operation_info(ev->operation)->file_type;
 
+	if (!type && is_path_decision(ev) && ev->arg & NEEDS_DIRECTORY)
+		type = 2;
 	if (ev->path.n) {
 		work_set_bytes(w, F_FILE_NAME, base_name(ev->path));
 		work_set_bytes(w, F_FILE_PATH, ev->path);
@@ -123,6 +158,8 @@ void object_set_arg(struct work *w)
 	char *out = w->e->arg;
 	size_t room = sizeof(w->e->arg);
 
+	if (is_path_decision(ev))
+		return;		/* its needs */
 	if (ev->operation == ACT_SIGNAL)
 		snprintf(out, room, "%s", signal_name(low) ? signal_name(low) : "signal");
 	else if (ev->operation == ACT_SOCKET)

@@ -56,7 +56,7 @@ struct events {
 	/* one event at a time: its values and what they point to */
 	struct field_set set;
 	struct buf message, command_line, labels, claimed, extra;
-	char uid[27], actor_uid[40], process_uid[40], user[12], ip[48], arg[80], rule_number[16], status[16], sandbox_number[24];
+	char uid[27], actor_uid[40], process_uid[40], user[12], ip[48], arg[80], needs[96], rule_number[16], status[16], sandbox_number[24];
 };
 
 uint64_t events_wall_ms(const struct events *e, uint64_t boot_ns);

@@ -114,6 +114,7 @@ static void set_decision(struct work *w)
 	if (ev->syscall)
 		field_str(s, w->class_id == EVENT_CLASS_KERNEL ? F_KERNEL_CALL : F_SB_SYSCALL, syscall_name(ev->syscall - 1));
 	field_str(s, F_SB_REASON, reason_text(ev->reason));
+	object_set_needs(w);
 	object_set_arg(w);
 	set_repeats(w);
 	set_rule(w);

@@ -34,6 +34,7 @@ void subject_set_process(struct work *w);		/* of exec and exit: the process itse
 /* ---- object.c ---- */
 enum event_class object_class(const struct event *ev);	/* the OCSF class that can hold what the record has */
 void object_set(struct work *w);
+void object_set_needs(struct work *w);
 void object_set_arg(struct work *w);
 void object_say(struct work *w);			/* " /path", " 1.2.3.4:5", " process 7": appended to the message */
 void say_bytes(struct buf *b, struct bytes text);	/* a long path loses its middle */

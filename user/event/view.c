@@ -82,6 +82,43 @@ static void fill_sandbox(const json_t *sb, struct event_view *v)
 	v->why = text_at(sb, "rule", "why", NULL);
 }
 
+/* What `learn` asks of a decision, besides. */
+static void fill_parts(const json_t *root, struct event_view *v)
+{
+	v->verb = text_at(root, "unmapped", "sandbox", "verb");
+	v->needs = text_at(root, "unmapped", "sandbox", "needs");
+	v->arg = text_at(root, "unmapped", "sandbox", "arg");
+	v->reason = text_at(root, "unmapped", "sandbox", "reason");
+	v->path = first_of(text_at(root, "file", "path", NULL), text_at(root, "process", "path", NULL), text_at(root, "kernel", "path", NULL));
+	v->path = first_of(v->path, v->verb ? text_at(root, "dst_endpoint", "name", NULL) : NULL, NULL);
+	v->path2 = text_at(root, "file_result", "path", NULL);
+	v->ip = text_at(root, "dst_endpoint", "ip", NULL);
+	v->port = number_at(root, "dst_endpoint", "port", NULL);
+	v->proto = number_at(root, "connection_info", "protocol_num", NULL);
+	v->incoming = number_at(root, "connection_info", "direction_id", NULL) == 1;
+	v->directory = number_at(root, "file", "type_id", NULL) == 2;
+	v->program_path = text_at(root, "actor", "process", "path");
+	v->first_ms = number_at(root, "start_time", NULL, NULL);
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+size_t event_text_bytes(const char *text, char *out)
+{
+	size_t n = 0;
+
+	while (*text) {
+		int high = text[0] == '\\' && text[1] == 'x' ? hex_digit(text[2]) : -1, low = high >= 0 ? hex_digit(text[3]) : -1;
+
+		out[n++] = low >= 0 ? high << 4 | low : *text;
+		text += low >= 0 ? 4 : 1;
+	}
+	return n;
+}
+
 int event_view_parse(const char *line, size_t n, struct event_view *out)
 {
 	json_t *root = load(line, n);
@@ -103,6 +140,7 @@ int event_view_parse(const char *line, size_t n, struct event_view *out)
 	v.verdict = verdict_of(number_at(root, "action_id", NULL, NULL));
 	fill_sandbox(at(root, "unmapped", "sandbox", NULL), &v);
 	fill_subject(root, &v);
+	fill_parts(root, &v);
 	*out = v;
 	return 0;
 }
