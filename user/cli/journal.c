@@ -4,7 +4,6 @@
  * stand, which needs nothing. No engine is in the way of any of them.
  */
 #include <stdio.h>
-#include <time.h>
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/option.h"
@@ -68,26 +67,6 @@ static const struct cli_spec spec = {
 	.more = "exit code: 0 printed, 1 part of the journal is damaged (`bailiff journal verify` says where), 2 usage, 125 there is no journal to read",
 };
 
-/* UTC only: a record is read on other hosts than it is written on. */
-static int parse_since(const char *text, uint64_t *ms)
-{
-	struct timespec now;
-	struct tm t = {};
-	uint64_t ago;
-	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
-
-	if (end && (!strcmp(end, "Z") || !*end)) {
-		*ms = timegm(&t) * 1000ull;
-		return 0;
-	}
-	if (cli_parse_duration(text, &ago))
-		return -EINVAL;
-	clock_gettime(CLOCK_REALTIME, &now);
-	*ms = now.tv_sec * 1000ull + now.tv_nsec / 1000000;
-	*ms = ago < *ms ? *ms - ago : 0;
-	return 0;
-}
-
 static int print_lines(struct journal_cursor *c, uint64_t since_ms)
 {
 	struct journal_line l;
@@ -139,7 +118,7 @@ static int export(int argc, char **argv)
 	err = cli_parse(&here, argc, argv, &o, &rest, &count);
 	if (err)
 		return err > 0 ? CLI_OK : CLI_USAGE;
-	if (count > 1 || (o.since && parse_since(o.since, &since_ms))) {
+	if (count > 1 || (o.since && cli_parse_since(o.since, &since_ms))) {
 		log_err(0, count > 1 ? "usage: %s" : "--since: neither a time (2026-11-24T08:00:00Z) nor a duration (2h); usage: %s", spec.usage);
 		return CLI_USAGE;
 	}

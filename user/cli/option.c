@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options from tables: parsing, help, and what a misspelt word was meant to be. */
 #include <stdio.h>
+#include <time.h>
 #include "base/log.h"
 #include "cli/option.h"
 
@@ -303,4 +304,24 @@ void cli_print_help(const struct cli_spec *spec)
 		print_option(&spec->options[i]);
 	if (spec->more)
 		printf("\n%s\n", spec->more);
+}
+
+/* UTC only: a record is read on other hosts than it is written on. */
+int cli_parse_since(const char *text, uint64_t *ms)
+{
+	struct timespec now;
+	struct tm t = {};
+	uint64_t ago;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
+
+	if (end && (!strcmp(end, "Z") || !*end)) {
+		*ms = timegm(&t) * 1000ull;
+		return 0;
+	}
+	if (cli_parse_duration(text, &ago))
+		return -EINVAL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	*ms = now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+	*ms = ago < *ms ? *ms - ago : 0;
+	return 0;
 }

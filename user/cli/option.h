@@ -51,6 +51,7 @@ int cli_parse(const struct cli_spec *spec, int argc, char **argv, void *into, ch
 void cli_print_help(const struct cli_spec *spec);
 
 int cli_parse_duration(const char *text, uint64_t *ms);	/* "500ms", "90s", "1h30m", "7d"; -EINVAL, -ERANGE */
+int cli_parse_since(const char *text, uint64_t *ms);	/* "2026-11-24T08:00:00Z" or a duration ago, as milliseconds since the epoch; -EINVAL */
 /* The name that `word` was probably meant to be, or NULL. */
 const char *cli_suggest(const char *word, const char *(*name)(const void *table, size_t i), const void *table, size_t count);
 

@@ -23,6 +23,8 @@ struct policy_options {
  * diags (or logged, if the file cannot be read); CLI_USAGE for a parameter that is none.
  */
 int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags);
+/* The same of a text in memory, as if it were that file's. */
+int policy_from_text(const char *text, size_t len, const char *file, const struct policy_options *o, struct policy **out, struct diags *diags);
 /* Is it a binding? Then it is read and checked, and *code is CLI_OK or CLI_FAILED. */
 bool policy_binding_check(const char *file, struct diags *diags, int *code);
 /* Findings go to stderr, in colour if that is a terminal and NO_COLOR does not say otherwise. */

@@ -104,20 +104,17 @@ static int text_take(const char *file, char **text, size_t *len)
 	return err;
 }
 
-int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags)
+int policy_from_text(const char *text, size_t len, const char *file, const struct policy_options *o, struct policy **out, struct diags *diags)
 {
 	_cleanup_(ceiling_done) struct ceiling ceiling = {};
 	_cleanup_(params_done) struct params params = {};
 	struct policy_source source = { .file = file, .only_check = true, .now_s = time(NULL) };	/* the engine reads it again */
-	_free_ char *text = NULL;
 	int err = params_take(&o->params, &params);
 
 	if (err)
 		return CLI_USAGE;
-	err = text_take(file, &text, &source.len);
-	if (err)
-		return CLI_FAILED;
 	source.text = text;
+	source.len = len;
 	source.params = params.items;
 	source.param_count = params.count;
 	ceiling_find(&source, &ceiling);
@@ -125,6 +122,16 @@ int policy_from_file(const char *file, const struct policy_options *o, struct po
 	if (err == -ENOMEM)
 		log_err(err, "%s", file);
 	return err ? CLI_FAILED : CLI_OK;
+}
+
+int policy_from_file(const char *file, const struct policy_options *o, struct policy **out, struct diags *diags)
+{
+	_free_ char *text = NULL;
+	size_t len;
+
+	if (text_take(file, &text, &len))
+		return CLI_FAILED;
+	return policy_from_text(text, len, file, o, out, diags);
 }
 
 bool policy_colour(void)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/policy.h"
+#include "policy/learn.h"
 
 static const struct cli_option options[] = { POLICY_OPTION_PARAM, POLICY_OPTION_JSON };
 static const struct cli_spec spec = {
@@ -19,43 +20,10 @@ static const struct cli_spec spec = {
 	.more = "exit code: 0 nothing found, 1 something to look at or the policy is wrong, 2 usage",
 };
 
-#define ROOT_BY_CONTAINER "starts containers, and so is root on this host"
-#define SYSTEM_BUS	  "asks systemd, polkit and others to start services and change settings of the host"
-#define SESSION_BUS	  "starts programs outside of the sandbox as this user"
-#define SIGNS		  "signs and logs in with the user's keys wherever they are valid"
-#define SCREEN		  "sees and types what the user sees and types"
-#define CLOUD		  "takes the credentials that the cloud gives this host"
-#define RUNS_LATER	  "has its text run outside of the sandbox later"
-#define KEYS		  "takes keys that are valid elsewhere"
-
-static const struct deputy {
-	const char *question, *could;
-} deputies[] = {
-	{ "unix /run/docker.sock", ROOT_BY_CONTAINER }, { "unix /run/containerd/containerd.sock", ROOT_BY_CONTAINER },
-	{ "unix /run/crio/crio.sock", ROOT_BY_CONTAINER }, { "unix /run/podman/podman.sock", ROOT_BY_CONTAINER },
-	{ "unix /run/buildkit/buildkitd.sock", ROOT_BY_CONTAINER }, { "unix /run/libvirt/libvirt-sock", "starts machines with any disk of this host" },
-	{ "unix /var/lib/lxd/unix.socket", ROOT_BY_CONTAINER }, { "unix /run/snapd.socket", "installs packages as root" },
-	{ "unix /run/user/1000/docker.sock", SESSION_BUS }, { "unix /run/user/1000/podman/podman.sock", SESSION_BUS },
-	{ "connect 127.0.0.1:2375", ROOT_BY_CONTAINER }, { "unix /run/dbus/system_bus_socket", SYSTEM_BUS },
-	{ "unix /run/systemd/private", "starts any unit as root" }, { "unix /run/user/1000/bus", SESSION_BUS },
-	{ "unix /run/user/1000/systemd/private", SESSION_BUS }, { "unix /run/user/0/bus", SESSION_BUS },
-	{ "unix /tmp/ssh-XXXXXXa1b2c3/agent.1000", SIGNS }, { "unix /run/user/1000/keyring/ssh", SIGNS },
-	{ "unix /run/user/1000/ssh-agent.socket", SIGNS }, { "unix /run/user/1000/gnupg/S.gpg-agent", SIGNS },
-	{ "unix /root/.gnupg/S.gpg-agent", SIGNS }, { "unix /tmp/.X11-unix/X0", SCREEN }, { "unix /run/user/1000/wayland-0", SCREEN },
-	{ "unix /tmp/cc-socks/1000.sock", "talks to Claude Code's own process" },
-	{ "connect 169.254.169.254:80", CLOUD }, { "connect 169.254.170.2:80", CLOUD }, { "connect 100.100.100.200:80", CLOUD },
-	{ "connect 168.63.129.16:80", CLOUD }, { "connect [fd00:ec2::254]:80", CLOUD },
-	{ "create /etc/cron.d/x", RUNS_LATER }, { "create /var/spool/cron/crontabs/root", RUNS_LATER },
-	{ "create /etc/systemd/system/x.service", RUNS_LATER }, { "change /home/user/.bashrc", RUNS_LATER }, { "change /root/.bashrc", RUNS_LATER },
-	{ "create /home/user/.config/systemd/user/x.service", RUNS_LATER }, { "create /home/user/p/.git/hooks/pre-commit", RUNS_LATER },
-	{ "create /usr/local/bin/x", RUNS_LATER }, { "read /home/user/.ssh/id_ed25519", KEYS }, { "read /root/.ssh/id_ed25519", KEYS },
-	{ "read /home/user/.aws/credentials", KEYS }, { "read /run/secrets/kubernetes.io/serviceaccount/token", KEYS },
-	{ "read /etc/shadow", "takes the host's passwords to guess them" }, { "read /dev/mem", "reads the memory of the host" },
-	{ "read /dev/sda", "reads every file of the host" }, { "change /dev/sda", "changes every file of the host" },
-};
+#define DEPUTIES_MAX 64
 
 struct finding {
-	const struct deputy *deputy;
+	const char *question, *could;
 	struct policy_rule_info rule;
 	bool open;	/* no rule: the class is */
 	uint32_t number;
@@ -65,17 +33,17 @@ struct finding {
 static bool is_said(const struct finding *found, size_t count, const struct finding *f)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (found[i].number == f->number && !strcmp(found[i].deputy->could, f->deputy->could))
+		if (found[i].number == f->number && !strcmp(found[i].could, f->could))
 			return true;
 	}
 	return false;
 }
 
-static int question_ask(const struct policy *p, const struct deputy *d, struct policy_verdict *v)
+static int question_ask(const struct policy *p, const char *question, struct policy_verdict *v)
 {
 	struct policy_action a;
 	char why[200];
-	int err = policy_action_parse(d->question, &a, why);
+	int err = policy_action_parse(question, &a, why);
 
 	if (!err) {
 		err = policy_eval(p, &a, v);
@@ -84,13 +52,14 @@ static int question_ask(const struct policy *p, const struct deputy *d, struct p
 	return err;
 }
 
-static int findings_collect(const struct policy *p, struct finding found[ARRAY_SIZE(deputies)], size_t *count)
+static int findings_collect(const struct policy *p, struct finding found[DEPUTIES_MAX], size_t *count)
 {
+	struct finding f = {};
+
 	*count = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(deputies); i++) {
-		struct finding f = { .deputy = &deputies[i] };
+	for (size_t i = 0; i < DEPUTIES_MAX && (f.question = policy_deputy(i, &f.could)); i++) {
 		struct policy_verdict v;
-		int err = question_ask(p, &deputies[i], &v);
+		int err = question_ask(p, f.question, &v);
 
 		if (err)
 			return err;
@@ -110,7 +79,7 @@ static void findings_print(struct buf *out, const char *file, const struct polic
 		buf_add_terminal(out, f->open ? file : f->rule.file, strlen(f->open ? file : f->rule.file));
 		if (!f->open)
 			buf_addf(out, ":%u:%u", f->rule.line, f->rule.column);
-		buf_addf(out, ": %s is allowed by %s: who can do that %s\n", f->deputy->question, f->open ? "the open class" : f->rule.id, f->deputy->could);
+		buf_addf(out, ": %s is allowed by %s: who can do that %s\n", f->question, f->open ? "the open class" : f->rule.id, f->could);
 	}
 	if (policy_test_count(p))
 		return;
@@ -128,8 +97,8 @@ static void findings_json(struct buf *out, const struct policy *p, const struct 
 	json_begin_array(&j, "findings");
 	for (size_t i = 0; i < count; i++) {
 		json_begin_object(&j, NULL);
-		json_str(&j, "action", found[i].deputy->question);
-		json_str(&j, "could", found[i].deputy->could);
+		json_str(&j, "action", found[i].question);
+		json_str(&j, "could", found[i].could);
 		if (!found[i].open)
 			policy_rule_json(&j, "rule", &found[i].rule);
 		json_end_object(&j);
@@ -141,7 +110,7 @@ static void findings_json(struct buf *out, const struct policy *p, const struct 
 
 static int lint_run(char **rest, size_t words, const struct policy_options *o)
 {
-	struct finding found[ARRAY_SIZE(deputies)];
+	struct finding found[DEPUTIES_MAX];
 	_buf_ struct buf out = {};
 	struct policy *p = NULL;
 	size_t count = 0;
