@@ -56,27 +56,49 @@ bool policy_diff_identical(const struct policy_diff *d)
 	return policy_diff_same(d) && !d->rule_count && !d->setting_count;
 }
 
-int policy_diff(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
-		struct policy_diff *out)
+static int images_decide(struct differ *d)
+{
+	int err = diff_paths(d);
+
+	return err ? err : diff_network(d);
+}
+
+static int texts_decide(struct differ *d)
+{
+	int err = diff_nodes(d);
+
+	if (!err)
+		err = diff_names(d);
+	if (!err)
+		err = diff_settings(d);
+	return err ? err : diff_rules(d);
+}
+
+static int compare(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
+		   bool all, struct policy_diff *out)
 {
 	struct policy_diff diff = { .open_was = a->open, .open_is = b->open, .record_was = a->record, .record_is = b->record };
 	struct differ d = { a, b, a_image, b_image, &diff };
-	int err = diff_paths(&d);
+	int err = images_decide(&d);
 
-	if (!err)
-		err = diff_network(&d);
-	if (!err)
-		err = diff_nodes(&d);
-	if (!err)
-		err = diff_names(&d);
-	if (!err)
-		err = diff_settings(&d);
-	if (!err)
-		err = diff_rules(&d);
+	if (!err && all)
+		err = texts_decide(&d);
 	if (err) {
 		policy_diff_done(&diff);
 		return err;
 	}
 	*out = diff;
 	return 0;
+}
+
+int policy_diff(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
+		struct policy_diff *out)
+{
+	return compare(a, a_image, b, b_image, true, out);
+}
+
+int policy_diff_images(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
+		       struct policy_diff *out)
+{
+	return compare(a, a_image, b, b_image, false, out);
 }

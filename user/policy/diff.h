@@ -25,6 +25,9 @@ struct automaton {
 	uint32_t state_count;
 	struct intern rows;	/* struct verdict_row */
 };
+/* policy_diff() of the images alone: of paths and addresses (diff.c). */
+int policy_diff_images(const struct policy *a, const struct policy_image *a_image, const struct policy *b, const struct policy_image *b_image,
+		       struct policy_diff *out);
 int automaton_make(const struct policy_image *img, struct automaton *out);	/* -E2BIG, -ENOMEM */
 void automaton_done(struct automaton *a);
 static inline struct verdict_row automaton_row(const struct automaton *a, uint32_t state)

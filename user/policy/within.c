@@ -3,6 +3,7 @@
  * `within`: whatever a policy allows, its ceiling allows too. Paths and addresses are decided on the two images, for every path and every
  * address there is; what is ruled by name by going through the names. Never says "within" where it is not.
  */
+#include "policy/diff.h"
 #include "policy/within.h"
 
 static bool is_narrowed(const struct rule *rule)
@@ -86,7 +87,7 @@ static int images_compare(struct within *w, struct policy_image *inside, struct 
 
 	if (!err)
 		err = policy_compile(&w->above, above, w->d);
-	return err ? err : policy_diff(&w->above, above, &w->inside, inside, diff);
+	return err ? err : policy_diff_images(&w->above, above, &w->inside, inside, diff);
 }
 
 static void images_prove(struct within *w)
