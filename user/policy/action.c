@@ -108,10 +108,10 @@ static int say(char why[200], const char *text, const char *asked)
 static int name_take(const char *text, const char *const *words, struct policy_action *out, char why[200])
 {
 	const char *meant = words ? word_nearest(text, words) : NULL;
-	bool known = !words || text[strcspn(text, " ")] == '\0';
+	bool known = !words;
 
-	for (size_t i = 0; words && known && words[i] && strcmp(words[i], text); i++)
-		known = words[i + 1];
+	for (size_t i = 0; words && !known && words[i]; i++)
+		known = !strcmp(words[i], text);
 	if (!known || strchr(text, ' ')) {
 		snprintf(why, 200, "\"%.60s\" is not something to ask about%s%s%s", text, meant ? ": did you mean \"" : "", meant ? meant : "",
 			 meant ? "\"?" : "");
@@ -124,13 +124,27 @@ static int name_take(const char *text, const char *const *words, struct policy_a
 	return -ENOMEM;
 }
 
+/* What a name is one of; NULL: any. */
+static const char *const *words_of(unsigned verb, const char *text)
+{
+	switch (verb) {
+	case PV_CAPABILITY:
+		return capability_words;
+	case PV_FAMILY:
+		return family_words;
+	case PV_CALL:
+		return text[0] == '@' ? call_groups : call_names;
+	}
+	return NULL;
+}
+
 /* What the verb is about. */
 static int object_take(const char *text, struct policy_action *a, char why[200])
 {
 	if (a->verb < VERB_PATH_COUNT || (a->verb >= PV_USE && a->verb <= PV_KEEP))
 		return path_take(text, a, why);
 	if (a->verb >= PV_CALL)
-		return name_take(text, a->verb == PV_CAPABILITY ? capability_words : a->verb == PV_FAMILY ? family_words : NULL, a, why);
+		return name_take(text, words_of(a->verb, text), a, why);
 	if (endpoint_parse(text, a))
 		return 0;
 	return say(why, "an address to ask about is like 10.0.0.1:443, api.example.com:443, [2001:db8::1]:443 or 10.0.0.1:53/udp", text);

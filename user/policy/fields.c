@@ -150,9 +150,16 @@ bool read_is_list(struct reader *r, const struct yaml_node *n, const char *what)
 	return n->kind == YAML_LIST;
 }
 
+/* Nobody reads a list of hundreds. */
 static void words_join(const char *const *words, struct buf *out)
 {
-	for (int i = 0; words[i]; i++)
+	size_t count = 0;
+
+	while (words[count])
+		count++;
+	if (count > 64)
+		buf_addf(out, "%zu words, which `bailiff policy schema` lists", count);
+	for (size_t i = 0; i < count && count <= 64; i++)
 		buf_addf(out, "%s%s", i ? " " : "", words[i]);
 }
 

@@ -346,6 +346,7 @@ bool domain_covers(const char *rule, const char *name);	/* name: a domain too, o
 extern const char *const device_groups[], *const call_groups[], *const capability_words[], *const family_words[];
 bool device_in_group(const char *group, const char *path, size_t len);
 const char *device_group_node(const char *group, size_t i);	/* its nodes by pattern; NULL behind the last */
+extern const char *const call_names[];			/* call_names.c: every system call, sorted */
 bool call_in_group(const char *group, const char *call);
 bool call_is_guarded(const char *call);			/* refused unless a group that has it is allowed */
 const char *guarded_call(size_t i);			/* NULL behind the last; a call may come twice */

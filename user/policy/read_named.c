@@ -28,6 +28,11 @@ static bool name_push(struct reader *r, const char *text, struct rule *rule)
 
 static bool name_check(struct reader *r, const struct yaml_node *n, const struct name_key *key)
 {
+	if (key->class == PC_CALLS && key->deny && n->kind == YAML_SCALAR && n->text[0] == '@') {
+		READ_ERROR(r, n, CODE("unknown-word") "\"%.60s\" is a group, and what is refused is listed by call" HELP
+			   "a group is refused unless \"allow\" lists it", n->text);
+		return false;
+	}
 	if (key->name->words || key->class == PC_DEVICES)
 		return read_word(r, n, key->a_word, key->name->words ? key->name->words : device_groups) >= 0;
 	if (n->kind == YAML_SCALAR && n->len && n->len <= 128 && strspn(n->text, key->characters) == n->len)
@@ -72,8 +77,7 @@ static bool names_add(struct reader *r, const struct yaml_node *n, const struct 
 	X(devices, "use", "devices", "device", PC_DEVICES, false, PV_USE, SHAPE_TEXT, .pattern = "^(@[a-z]+$|/|\\*\\*(/|$)|\\$[a-z0-9_]+(/|$))", NULL, \
 	  "a group of devices") \
 	X(calls_allow, "allow", "calls.allow", "group", PC_CALLS, false, PV_CALL, SHAPE_WORD, .words = call_groups, NULL, "a group of calls") \
-	X(calls_refuse, "refuse", "calls.refuse", "call", PC_CALLS, true, PV_CALL, SHAPE_TEXT, .pattern = "^[a-z0-9_]{1,128}$", LETTERS, \
-	  "a system call's name") \
+	X(calls_refuse, "refuse", "calls.refuse", "call", PC_CALLS, true, PV_CALL, SHAPE_WORD, .words = call_names, NULL, "a system call") \
 	X(capabilities, "capabilities", "privileges.capabilities", "capability", PC_PRIVILEGES, false, PV_CAPABILITY, SHAPE_WORD, \
 	  .words = capability_words, NULL, "a capability") \
 	X(set_id, "set_id", "privileges.set_id", "path", PC_PRIVILEGES, false, PV_SET_ID, SHAPE_TEXT, .pattern = PATHS, NULL, "a path") \
