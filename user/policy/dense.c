@@ -12,54 +12,15 @@ void dense_image_done(struct dense_image *g)
 	*g = (struct dense_image){};
 }
 
-/* ---- Moore's partition: by row, then by where the bytes lead, until nothing splits ---- */
-
-/* One state's transitions, through `map` unless it is NULL. */
-static void row_expand(const struct dfa_result *r, size_t state, const uint32_t *map, uint32_t *out)
+/* One state's transitions, as numbers of blocks. */
+void dfa_row_expand(const struct dfa_result *r, size_t state, const uint32_t *block, uint32_t *out)
 {
 	const struct dfa_state *s = &r->states[state];
 
 	for (uint32_t k = 0; k < r->class_count; k++)
-		out[k] = map[s->fall];
+		out[k] = block[s->fall];
 	for (uint32_t k = 0; k < s->edge_count; k++)
-		out[r->edges[s->edges + k].class] = map[r->edges[s->edges + k].to];
-}
-
-static bool blocks_split(struct compiler *c, const struct dfa_result *r, struct intern *keys, uint32_t *block, uint32_t *count)
-{
-	size_t n = r->state_count, width = r->class_count + 1;
-	_free_ uint32_t *key = calloc(width, sizeof(*key)), *fresh = calloc(n, sizeof(*fresh));
-
-	if (!key || !fresh)
-		return compile_fail(c, -ENOMEM);
-	intern_reset(keys);
-	for (size_t i = 0; i < n; i++) {
-		key[0] = block[i];
-		row_expand(r, i, block, key + 1);
-		if (intern_add(keys, key, width * sizeof(*key), &fresh[i]))
-			return compile_fail(c, -ENOMEM);
-	}
-	memcpy(block, fresh, n * sizeof(*block));
-	*count = keys->count;
-	return true;
-}
-
-static bool blocks_find(struct compiler *c, const struct dfa_result *r, uint32_t *block, uint32_t *count)
-{
-	_cleanup_(intern_done) struct intern keys = {};
-	uint32_t before;
-
-	for (size_t i = 0; i < r->state_count; i++) {
-		if (intern_add(&keys, &r->states[i].row, sizeof(uint32_t), &block[i]))
-			return compile_fail(c, -ENOMEM);
-	}
-	*count = keys.count;
-	do {
-		before = *count;
-		if (!blocks_split(c, r, &keys, block, count))
-			return false;
-	} while (*count != before);
-	return true;
+		out[r->edges[s->edges + k].class] = block[r->edges[s->edges + k].to];
 }
 
 /* Blocks are numbered by their first state, and state 0 is the start: so is block 0. */
@@ -70,15 +31,15 @@ static bool minimise(struct compiler *c, const struct dfa_result *r, struct dens
 
 	if (!block)
 		return compile_fail(c, -ENOMEM);
-	if (!blocks_find(c, r, block, &count))
-		return false;
+	if (dfa_blocks(r, block, &count))
+		return compile_fail(c, -ENOMEM);
 	out->next = calloc(count, r->class_count * sizeof(*out->next));
 	out->rows = calloc(count, sizeof(*out->rows));
 	if (!out->next || !out->rows)
 		return compile_fail(c, -ENOMEM);
 	for (size_t i = 0; i < r->state_count; i++) {
 		out->rows[block[i]] = r->states[i].row;
-		row_expand(r, i, block, out->next + (size_t)block[i] * r->class_count);
+		dfa_row_expand(r, i, block, out->next + (size_t)block[i] * r->class_count);
 	}
 	for (uint32_t i = 0; i < c->anchor_count; i++)
 		out->anchors[i] = block[r->anchors[i]];

@@ -44,5 +44,8 @@ bool rules_of_depth(struct compiler *c, enum depth depth, struct list *out);
 size_t literal_rules(const struct compiler *c, const struct list *rules);	/* how many of them come first */
 bool dfa_build(struct compiler *c, const struct nfa *n, size_t state_limit, struct dfa_result *out);
 void dfa_result_done(struct dfa_result *r);
+void dfa_row_expand(const struct dfa_result *r, size_t state, const uint32_t *block, uint32_t *out);	/* dense.c; out: class_count numbers */
+/* minimise.c: the block of each state; blocks are numbered by their first states. -ENOMEM. */
+int dfa_blocks(const struct dfa_result *r, uint32_t *block, uint32_t *count);
 
 #endif
