@@ -203,6 +203,13 @@ struct member {
 	__u32 command;		/* exec id: 1 for the sandbox's first command */
 };
 
+/* Addresses of the kernel's sequence locks: odd while a path is changing. Constants of the programs that walk paths. */
+struct lock_places {
+	__u64 rename;		/* rename_lock, fs/dcache.c */
+	__u64 mount;		/* mount_lock, fs/namespace.c */
+};
+#define LOCK_PLACES_MAP ".rodata.locks"
+
 /* ---- ring records ---- */
 enum record_type { REC_DECISION = 1, REC_EXEC, REC_EXIT, REC_FLOW, REC_FILE, REC_TYPES };
 

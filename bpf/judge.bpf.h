@@ -126,12 +126,12 @@ static __always_inline enum special judge_proc(const struct here *h, const struc
 {
 	struct dentry *dentry = o->dentry;
 	__u32 pid = proc_owner(dentry);
-	__u64 *owner;
+	struct member *owner;
 
 	if (!pid)
 		return o->verbs & WRITES ? SPECIAL_STEERS : SPECIAL_NONE;
 	owner = bpf_map_lookup_elem(&member_pids, &pid);
-	if (!owner || *owner != h->sandbox)
+	if (!owner || owner->sandbox != h->sandbox)
 		return guard_object(h, RULE_BUILTIN(PROC), ACT_PROC, pid) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
 	if (!(o->verbs & ~(1u << VERB_READ)))
 		return SPECIAL_ALLOW;

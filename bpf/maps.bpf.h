@@ -84,13 +84,16 @@ struct {
 	__type(value, struct socket_owner);
 } socket_owners SEC(".maps");
 
-/* Thread id (initial namespace) to sandbox, for /proc of members. Programs enter and remove. 4 MiB. Full: /proc of that member is refused. */
+/*
+ * Thread id (initial namespace) to label: for /proc of members, and for the time in which a label cannot be read (member_of()). Programs enter
+ * and remove. 4 MiB. Full: /proc of that member is refused.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct member);
 } member_pids SEC(".maps");
 
 /* Governed cgroups: who is moved in becomes a member. Written by the engine. 1 MiB. Full: the engine refuses to start the command. */

@@ -20,9 +20,8 @@ static __always_inline void members_add(const struct member *m, __s32 n)
 static __always_inline void member_enter(struct task_struct *task, struct member *m)
 {
 	__u32 pid = task->pid;
-	__u64 sandbox = m->sandbox;
 
-	if (bpf_map_update_elem(&member_pids, &pid, &sandbox, BPF_ANY))
+	if (bpf_map_update_elem(&member_pids, &pid, m, BPF_ANY))
 		count_lost(KC_PID_MAP_FULL);
 	m->counted = 1;
 	members_add(m, 1);
@@ -40,10 +39,20 @@ static __always_inline void member_leave(struct member *m)
 static __always_inline void member_forget(struct task_struct *task, const struct member *m)
 {
 	__u32 pid = task->pid;
-	__u64 *sandbox = bpf_map_lookup_elem(&member_pids, &pid);
+	struct member *entry = bpf_map_lookup_elem(&member_pids, &pid);
 
-	if (sandbox && *sandbox == m->sandbox)
+	if (entry && entry->sandbox == m->sandbox)
 		bpf_map_delete_elem(&member_pids, &pid);
+}
+
+static __always_inline void member_relabel(struct task_struct *task, struct member *m, __u32 command)
+{
+	__u32 pid = task->pid;
+	struct member *entry = bpf_map_lookup_elem(&member_pids, &pid);
+
+	m->command = command;
+	if (entry && entry->sandbox == m->sandbox)
+		entry->command = command;
 }
 
 /* A task that no fork labelled. It may run already: nothing here can refuse. */
@@ -85,23 +94,21 @@ int BPF_PROG(on_task_alloc, struct task_struct *child, unsigned long clone_flags
 {
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct here h;
-	struct member *m, copy;
+	struct member label;
 
 	if (prev || !parent->bpf_storage)
 		return prev;
-	m = bpf_task_storage_get(&members, parent, 0, 0);
-	if (!m)
+	if (!member_of(parent, &label))
 		return 0;
-	here_fill(&h, m);
+	here_fill(&h, &label);
 	if (h.dead) {
 		dead_refuse(&h, ACT_FORK);
 		return -EPERM;
 	}
 	if (clone_flags & CLONE_INTO_CGROUP && guard_refuse(&h, RULE_BUILTIN(CGROUP), ACT_CLONE_CGROUP, 0))
 		return -EPERM;
-	copy = *m;
-	copy.counted = 0;	/* a worker of the kernel's own (io_uring) never passes on_fork */
-	if (!bpf_task_storage_get(&members, child, &copy, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
+	label.counted = 0;	/* a worker of the kernel's own (io_uring) never passes on_fork */
+	if (!bpf_task_storage_get(&members, child, &label, BPF_LOCAL_STORAGE_GET_F_CREATE)) {
 		count_lost(KC_LABEL_FAILED);
 		return -EAGAIN;
 	}
@@ -147,7 +154,7 @@ int BPF_PROG(on_cgroup_move, struct task_struct *task, struct cgroup *from, stru
 	if (!m)
 		member_adopt(task, rule);
 	else if (m->sandbox == rule->sandbox)
-		m->command = rule->command;
+		member_relabel(task, m, rule->command);
 	return 0;
 }
 
@@ -191,6 +198,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)
 {
+	__u32 pid = task->pid;
 	struct member *m;
 
 	if (!task->bpf_storage)
@@ -199,15 +207,19 @@ int BPF_PROG(on_free, struct task_struct *task)
 	if (m) {
 		member_leave(m);
 		member_forget(task, m);
+	} else {
+		bpf_map_delete_elem(&member_pids, &pid);	/* maybe its label cannot be read now; a stranger has no entry */
 	}
 	return 0;
 }
 
 /* Exec by a thread gives it the pid of the leader, which died for it and took its entry along. */
-static __always_inline void pid_changed(__u32 old, __u32 new, __u64 sandbox)
+static __always_inline void pid_changed(__u32 old, __u32 new, const struct here *h)
 {
+	struct member label = { .sandbox = h->sandbox, .index = h->index, .command = h->command };
+
 	bpf_map_delete_elem(&member_pids, &old);
-	if (bpf_map_update_elem(&member_pids, &new, &sandbox, BPF_ANY))
+	if (bpf_map_update_elem(&member_pids, &new, &label, BPF_ANY))
 		count_lost(KC_PID_MAP_FULL);
 }
 
@@ -220,7 +232,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!sandbox_here(&h))
 		return 0;
 	if (old_pid != task->pid)
-		pid_changed(old_pid, task->pid, h.sandbox);
+		pid_changed(old_pid, task->pid, &h);
 	if (!h.dead && records(h.slot, RECORD_EXEC)) {
 		struct who who = { h.sandbox, h.command, h.generation };
 

@@ -13,8 +13,8 @@
 /* Nothing is decided by these walks: a path that mixes two moments is still the best there is, and kernels without these symbols have one too. */
 #define walk_stamp() 0
 #else
-extern const void rename_lock __ksym;	/* fs/dcache.c: odd while a rename is on its way */
-extern const void mount_lock __ksym;	/* fs/namespace.c */
+/* Where the kernel keeps them; the loader fills it in. BTF knows no addresses but those of functions and per-CPU variables. */
+volatile const struct lock_places lock_places SEC(".rodata.locks");
 #endif
 
 #define WALK_RETRIES 5
@@ -156,19 +156,19 @@ static long climb(__u32 i, struct loop *l)
 }
 
 #ifndef WALK_FOR_THE_RECORD
-static __always_inline __u32 seq_read(const void *lock)
+static __always_inline __u32 seq_read(__u64 lock)
 {
 	__u32 seq = 1;
 
 	/* seqlock_t begins with its seqcount */
-	bpf_probe_read_kernel(&seq, sizeof(seq), lock);
+	bpf_probe_read_kernel(&seq, sizeof(seq), (void *)lock);
 	return seq;
 }
 
 /* Both stamps in one; odd in bit 0 of either half while a change is on its way. */
 static __always_inline __u64 walk_stamp(void)
 {
-	return (__u64)seq_read(&rename_lock) << 32 | seq_read(&mount_lock);
+	return (__u64)seq_read(lock_places.rename) << 32 | seq_read(lock_places.mount);
 }
 #endif
 

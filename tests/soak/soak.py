@@ -38,9 +38,9 @@ files:
   deny:
     - {{path: {secret}, id: {rule}}}
 """
-# Opens the secret so often, or until told to stop; says how often that failed.
+# Opens the secret so often, or until told to stop; says how often that failed. It rests now and then, or a minute's lines take minutes to deliver.
 LOOP = """n=0; i=0; f=0
-while [ $i -lt {times} ] && [ ! -e {stop} ]; do read x 2>/dev/null <{secret} || n=$((n+1)); i=$((i+1)); done
+while [ $i -lt {times} ] && [ ! -e {stop} ]; do read x 2>/dev/null <{secret} || n=$((n+1)); i=$((i+1)); [ $((i%200)) -ne 199 ] || sleep 1; done
 echo refused $n of $i >{told}"""
 
 
@@ -57,6 +57,7 @@ class Soak:
         self.control = self.dir + "/run/control"
         self.kills = []			# times at which an engine was killed
         self.over = False
+        self.began = time.monotonic()
         self.failures, self.expected = [], {}
         self.most = {"rss_kib": 0, "fds": 0, "threads": 0}
         self.done = {"runs": 0, "refused": 0, "reloads": 0, "faults": 0, "killed runs": 0}
@@ -181,7 +182,7 @@ class Soak:
         return refused
 
     def held(self, who):
-        """A sandbox that outlives engines, under reloads, with one command that never rests."""
+        """A sandbox that outlives engines, under reloads, with one command that hardly rests."""
         name, told, stop = f"held-{who}", f"{self.dir}/held-{who}", f"{self.dir}/stop-{who}"
         p = self.do("create", *self.options(name))
         if p.returncode:
@@ -238,7 +239,7 @@ class Soak:
         while not self.over:
             time.sleep(1)
             pid = self.engine()
-            with contextlib.suppress(OSError, TypeError):
+            with contextlib.suppress(OSError, TypeError, KeyError):  # it is being killed
                 with open(f"/proc/{pid}/status", encoding="utf-8") as f:
                     status = dict(line.split(":", 1) for line in f)
                 now = {"rss_kib": int(status["VmRSS"].split()[0]), "fds": len(os.listdir(f"/proc/{pid}/fd")), "threads": int(status["Threads"])}
@@ -252,6 +253,7 @@ class Soak:
                     yield from (json.loads(line) for line in f.read().split(b"\n")[:-1])
 
     def check(self, claim, good, seen=""):
+        print(f"# after {time.monotonic() - self.began:.0f} s")
         print(f"ok soak_{claim}" if good else f"not ok soak_{claim}: {seen}".replace("\n", "\\n")[:1500], flush=True)
         self.good &= bool(good)
 

@@ -51,6 +51,9 @@ static int canary_try(char how[160])
 	} else if (prctl(CANARY_OPTION, 0, 0, 0, 0) != -1 || errno != EXFULL) {
 		snprintf(how, 160, "LSM programs attach but are never called: bpf is not in this kernel's list of LSMs");
 		err = -ENOSYS;
+	} else if (lsm_programs_skipped()) {
+		snprintf(how, 160, "LSM programs are skipped at times: this kernel preempts a task in the middle of one, and 6.2's repair of that is not in it");
+		err = -ENOSYS;
 	}
 	canary_bpf__destroy(c);
 	return err;
@@ -87,6 +90,8 @@ static void advise(char out[160])
 		snprintf(out, 160, "mount securityfs and see /sys/kernel/security/lsm; the kernel needs CONFIG_BPF_LSM and BTF");
 	else if (!strstr(list, "bpf"))
 		snprintf(out, 160, "boot with lsm=%.100s,bpf", list);
+	else if (lsm_programs_skipped())
+		snprintf(out, 160, "update the kernel, or boot with preempt=voluntary");
 	else
 		snprintf(out, 160, "the kernel needs 6.1 or later with CONFIG_BPF_LSM=y, BTF and fprobe/trampolines for LSM programs");
 }

@@ -72,6 +72,15 @@ int programs_detach(struct kernel *k);
 size_t programs_expected(const struct kernel *k);	/* links of a complete set on this kernel */
 void programs_free(struct kernel *k);
 
+/* ---- ksyms.c ---- */
+enum ksym { KSYM_RENAME_LOCK, KSYM_MOUNT_LOCK, KSYM_ENTER_RECUR, KSYM_COUNT };
+int ksyms_get(const uint64_t **out);	/* addresses by enum ksym; 0: this kernel has none of that name, or does not tell it */
+
+/* ---- preempt.c ---- */
+/* By /proc/version, what debugfs says of the model in force and the kernel's command line; both may be NULL. */
+bool preempts_anywhere(const char *version, const char *model, const char *cmdline);
+bool lsm_programs_skipped(void);	/* now and then on this kernel: nothing can be promised */
+
 /* ---- pins.c ---- */
 int pins_dir(const char *pin_dir, char why[256]);	/* make it, on a bpffs */
 int pins_open_maps(struct kernel *k);			/* all maps by name */

@@ -63,7 +63,9 @@ int kernel_member_label(struct kernel *k, int pidfd, uint64_t id, uint32_t comma
 		if (old.command == command)
 			return 0;	/* the move into its cgroup said it all */
 		m.counted = old.counted;
-		return bpf_map_update_elem(k->maps[MAP_MEMBERS], &pidfd, &m, BPF_EXIST) ? -errno : 0;
+		if (bpf_map_update_elem(k->maps[MAP_MEMBERS], &pidfd, &m, BPF_EXIST))
+			return -errno;
+		return bpf_map_update_elem(k->maps[MAP_MEMBER_PIDS], &pid, &m, BPF_ANY) ? -errno : 0;
 	}
 	/* counted first: from the label on the task may leave, and its leaving is counted */
 	m.counted = 1;
@@ -73,5 +75,5 @@ int kernel_member_label(struct kernel *k, int pidfd, uint64_t id, uint32_t comma
 		__atomic_fetch_sub(&k->sandboxes[sb.index].members, 1, __ATOMIC_RELAXED);
 		return err;
 	}
-	return bpf_map_update_elem(k->maps[MAP_MEMBER_PIDS], &pid, &id, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(k->maps[MAP_MEMBER_PIDS], &pid, &m, BPF_ANY) ? -errno : 0;
 }

@@ -108,6 +108,24 @@ static int size_maps(struct bpf_object *obj, const struct kernel_options *o)
 	return 0;
 }
 
+static int place_locks(struct bpf_object *obj)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, LOCK_PLACES_MAP);
+	struct lock_places places;
+	const uint64_t *ksyms;
+	int err;
+
+	if (!map)
+		return 0;	/* this family walks no paths */
+	err = ksyms_get(&ksyms);
+	if (err)
+		return err;
+	places = (struct lock_places){ ksyms[KSYM_RENAME_LOCK], ksyms[KSYM_MOUNT_LOCK] };
+	if (!places.rename || !places.mount)
+		return -ENXIO;
+	return bpf_map__set_initial_value(map, &places, sizeof(places));
+}
+
 int family_load(const struct family *f, const char *pin_root, const struct kernel_options *o, struct bpf_object **out)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = pin_root);
@@ -134,6 +152,8 @@ int family_load(const struct family *f, const char *pin_root, const struct kerne
 		bpf_object__for_each_map(map, obj)
 			bpf_map__set_pin_path(map, NULL);
 	err = size_maps(obj, o);
+	if (!err)
+		err = place_locks(obj);
 	if (!err)
 		err = bpf_object__load(obj);
 	if (err)
