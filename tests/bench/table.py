@@ -128,7 +128,8 @@ def main(raw, kernels):
         for part in ("ops", "start", "macro"):
             figures.update(read_figures(os.path.join(raw, kernel, part)))
         print_table(f"kernel {kernel}, guest instructions", figures, sections, kernel == "6.1")
-    print_table("natively", read_figures(os.path.join(raw, "native")), sections, False)
+    native = {**read_figures(os.path.join(raw, "native")), **read_figures(os.path.join(raw, "policy"))}
+    print_table("natively", native, sections, False)
 
 
 main(sys.argv[1], sys.argv[2:])
