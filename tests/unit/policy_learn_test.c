@@ -351,6 +351,25 @@ TEST(a_renamed_file_may_keep_what_it_gets)
 	end();
 }
 
+TEST(what_is_made_is_there_in_the_next_run)
+{
+	struct policy *p;
+
+	begin(START);
+	seen((struct learn_seen){ .verbs = V(CREATE), .path = "/srv/a/db", .path_len = 9, .makes = true });
+	seen((struct learn_seen){ .verbs = V(CREATE), .path = "/srv/a/lock", .path_len = 11, .makes = true });
+	path(V(REMOVE), "/srv/a/lock");
+	renamed("/srv/b/new", "/srv/b/file", false);
+	p = work();
+	CHECK(allows(p, "read /srv/a/db"));
+	CHECK(allows(p, "change /srv/a/db"));
+	CHECK(!allows(p, "remove /srv/a/db"));
+	CHECK(!allows(p, "change /srv/a/lock"));
+	CHECK(allows(p, "remove /srv/b/file"));
+	policy_free(p);
+	end();
+}
+
 TEST(directories_are_renamed_within_one_rule)
 {
 	begin(START);

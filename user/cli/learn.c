@@ -31,7 +31,7 @@ static const struct cli_spec spec = {
 		 "learned goes to stderr. Read the result before you use it: a trial run is no judge of what an agent should do.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
-	.more = "exit code: 0 done, 1 not (no journal, a policy that is wrong, nothing recorded), 2 usage",
+	.more = "exit code: 0 done, 1 not (no journal, a policy that is wrong, no sandbox recorded), 2 usage",
 };
 
 /* ---- the text to start from ---- */
@@ -174,10 +174,10 @@ static int learn_run(const struct learn_options *o, struct learn_journal *j, con
 	j->ctx = l;
 	if (!learn_journal_read(j)) {
 		journal_say(j);
-		if (j->decisions)
+		if (j->sessions)
 			code = learn_finish(l, o, j, start);
 		else
-			log_err(0, "nothing that was or would have been refused is recorded: `bailiff run --stage observe` records what a policy lacks");
+			log_err(0, "no sandbox is recorded%s: `bailiff run --stage observe` records what a policy lacks", o->sandbox ? " under that name" : "");
 	}
 	learn_free(l);
 	return code;

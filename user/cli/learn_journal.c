@@ -48,11 +48,11 @@ static int event_take(struct learn_journal *j, const struct event_view *v)
 	if (!v->kind || (j->since_ms && v->time_ms < j->since_ms) || !is_sandbox(j->o, v))
 		return 0;
 	lost_count(j, v);
-	if (!v->verdict || !is_program(j->o, v))
-		return 0;
-	j->decisions += !strcmp(v->kind, "decision");
 	err = session_count(j, v->sandbox_uid);
-	return err ? err : j->take(j->ctx, v);
+	if (err || !v->verdict || !is_program(j->o, v))
+		return err;
+	j->decisions += !strcmp(v->kind, "decision");
+	return j->take(j->ctx, v);
 }
 
 static int line_take(struct learn_journal *j, const struct journal_line *line)
@@ -152,6 +152,7 @@ static void paths_take(const struct event_view *v, struct learn_seen *s, char *p
 	s->path = path;
 	s->path_len = event_text_bytes(v->path, path);
 	s->directory = v->directory || (v->operation && !strcmp(v->operation, "mkdir"));
+	s->makes = v->operation && !strcmp(v->operation, "create");
 	if (!v->path2)
 		return;
 	s->verbs2 = verbs_of(rest, &rest);

@@ -148,13 +148,13 @@ static char *bytes_dup(struct learn *l, const char *p, size_t n)
 	return copy;
 }
 
-static void place_add(struct learn *l, const char *path, size_t len, uint32_t verbs, bool directory, const struct evidence *e)
+static void place_add(struct learn *l, const char *path, size_t len, uint32_t verbs, uint32_t later, bool directory, const struct evidence *e)
 {
 	struct place *p = vec_push(&l->d, &l->places, &l->place_count, sizeof(*p));
 
 	if (!p)
 		return;
-	*p = (struct place){ .path = bytes_dup(l, path, len), .len = len, .order = l->place_count, .verbs = verbs, .directory = directory };
+	*p = (struct place){ .path = bytes_dup(l, path, len), .len = len, .order = l->place_count, .verbs = verbs, .later = later, .directory = directory };
 	for (unsigned v = 0; v < VERB_PATH_COUNT; v++)
 		p->e[v] = verbs & 1u << v ? *e : (struct evidence){};
 	if (!p->path)
@@ -185,9 +185,9 @@ int learn_add(struct learn *l, const struct learn_seen *s)
 	struct evidence e = evidence_of(l, s);
 
 	if (s->path && path_is_clean(s->path, s->path_len) && s->verbs) {
-		place_add(l, s->path, s->path_len, s->verbs, s->directory, &e);
+		place_add(l, s->path, s->path_len, s->verbs, s->makes ? 1u << VERB_READ | 1u << VERB_CHANGE : 0, s->directory, &e);
 		if (s->path2 && path_is_clean(s->path2, s->path2_len) && s->verbs2) {
-			place_add(l, s->path2, s->path2_len, s->verbs2, s->directory, &e);
+			place_add(l, s->path2, s->path2_len, s->verbs2, s->verbs & 1u << VERB_REMOVE ? 1u << VERB_REMOVE : 0, s->directory, &e);
 			renaming_add(l, s);
 		}
 	} else if (s->network) {
@@ -224,6 +224,7 @@ void places_unite(struct learn *l)
 			continue;
 		}
 		last->verbs |= p->verbs;
+		last->later |= p->later;
 		last->directory |= p->directory;
 		for (unsigned v = 0; v < VERB_PATH_COUNT; v++) {
 			evidence_merge(&last->e[v], &p->e[v]);

@@ -17,6 +17,7 @@ struct learn_seen {
 	const char *path, *path2;	/* raw bytes; NULL: it is about none */
 	size_t path_len, path2_len;
 	bool directory;			/* path led to a directory that was there, or made one */
+	bool makes;			/* opened, and made by that: the next run finds it there */
 	bool network, listens;		/* about an address */
 	uint8_t addr[16], proto;	/* IPv4 mapped; IPPROTO_* */
 	uint16_t port;

@@ -43,6 +43,25 @@ static void action_remark(struct learn *l, const struct policy_action *a, const 
 		learn_remark(l, false, e, text.data, why);
 }
 
+/*
+ * What is made in one run is there in the next: a file is then opened to be changed, and a rename puts what it replaces away. What was taken away
+ * again is not.
+ */
+static void place_later(struct learn *l, struct place *p)
+{
+	struct policy_verdict v;
+
+	for (unsigned verb = 0; verb < VERB_PATH_COUNT && p->wanted & 1u << VERB_CREATE && !(p->verbs & 1u << VERB_REMOVE); verb++) {
+		struct policy_action a = { .verb = verb, .path = p->path, .path_len = p->len };
+
+		if (!(p->later & ~p->verbs & 1u << verb) || (!policy_eval(l->base, &a, &v) && v.allowed) || denied_by(l->base, &a) ||
+		    never_path(l, verb, p->path, p->len))
+			continue;
+		p->wanted |= 1u << verb;
+		p->e[verb] = p->e[VERB_CREATE];
+	}
+}
+
 static void place_judge(struct learn *l, struct place *p)
 {
 	bool learned = false, refused = false;
@@ -64,6 +83,7 @@ static void place_judge(struct learn *l, struct place *p)
 		refused |= why != NULL;
 		learned |= !why;
 	}
+	place_later(l, p);
 	l->totals.learned += learned;
 	l->totals.refused += refused && !learned;
 	l->totals.covered += !learned && !refused;

@@ -23,6 +23,7 @@ struct place {
 	size_t len, order;
 	uint32_t verbs;
 	uint32_t wanted;	/* of these: neither covered nor forbidden */
+	uint32_t later;		/* what the next run will need there because of this one */
 	bool directory;
 	struct evidence e[VERB_PATH_COUNT];
 };
