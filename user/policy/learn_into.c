@@ -269,8 +269,8 @@ int learn_into(const struct learn *l, const char *text, size_t len, struct buf *
 		snprintf(why, 200, "the policy as a whole stands in brackets");
 		err = -EOPNOTSUPP;
 	}
-	for (int class = 0; !err && class < PC_COUNT; class++)
-		err = class_put(&p, root, class);
+	for (int i = 0; !err && i < PC_COUNT; i++)
+		err = class_put(&p, root, i);
 	if (!err)
 		text_make(&p, out);
 	for (size_t i = 0; i < p.count; i++)
