@@ -3,58 +3,16 @@
  * libyaml's events -> our tree. Strict on purpose: whatever YAML lets an author say in two ways, or say without seeing it, is an
  * error that tells what to write instead. Memory and depth are bounded whatever the text.
  */
-#include "base/yaml.h"
-#include <stdarg.h>
-#include <stdio.h>
-#include <yaml.h>
+#include "base/yaml_reader.h"
 
-struct reader {
-	yaml_parser_t parser;
-	const char *text;
-	size_t len;
-	size_t nodes;
-	struct yaml_error why;		/* the latest */
-	struct yaml_errors *errors;
-};
-
-static int build(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out);
+static int build(struct yaml_reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out);
 
 static const yaml_mark_t nowhere;	/* the first place of the file; as an end: none */
 
-static int fail(struct reader *r, yaml_mark_t from, yaml_mark_t to, const char *help, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-static int fail(struct reader *r, yaml_mark_t from, yaml_mark_t to, const char *help, const char *fmt, ...)
+/* What yaml_fail() said hinders nothing: noted, and on. */
+static int forgive(struct yaml_reader *r, int err)
 {
-	va_list ap;
-
-	r->why.line = from.line + 1;
-	r->why.column = from.column + 1;
-	if (to.index > from.index) {
-		r->why.end_line = to.line + 1;
-		r->why.end_column = to.column + 1;
-	}
-	snprintf(r->why.help, sizeof(r->why.help), "%s", help);
-	va_start(ap, fmt);
-	vsnprintf(r->why.text, sizeof(r->why.text), fmt, ap);
-	va_end(ap);
-	return -EBADMSG;
-}
-
-static int error_keep(struct reader *r)
-{
-	struct yaml_error *grown = reallocarray(r->errors->items, r->errors->count + 1, sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	r->errors->items = grown;
-	grown[r->errors->count++] = r->why;
-	r->why = (struct yaml_error){};
-	return 0;
-}
-
-/* What fail() said hinders nothing: noted, and on. */
-static int forgive(struct reader *r, int err)
-{
-	return err == -EBADMSG && r->errors->count < YAML_MAX_ERRORS ? error_keep(r) : err;
+	return err == -EBADMSG && r->errors->count < YAML_MAX_ERRORS ? yaml_error_keep(r) : err;
 }
 
 void yaml_free(struct yaml_node *n)
@@ -84,127 +42,19 @@ static void event_done(yaml_event_t *ev)
 }
 #define _event_ _cleanup_(event_done)
 
-/* ---- what libyaml refuses, said so that an author can mend it ---- */
-
-struct saying {
-	const char *text, *help;
-};
-
-/* By libyaml's words. */
-static const struct {
-	const char *problem;
-	struct saying say;
-} syntax_texts[] = {
-	{ "did not find expected key", { "this line does not fit the map around it", "check its indentation, and the quotes of the line before" } },
-	{ "did not find expected '-' indicator", { "this line does not fit the list around it", "start it with \"- \" or check its indentation" } },
-	{ "did not find expected ',' or ']'", { "a list in [brackets] is not finished", "a comma or \"]\" is missing before this" } },
-	{ "did not find expected ',' or '}'", { "a map in {braces} is not finished", "a comma or \"}\" is missing before this" } },
-	{ "did not find expected node content", { "a value is expected here", "write one, or close the list or map before this" } },
-	{ "could not find expected ':'", { "a key without its colon", "write \"key: value\"" } },
-	{ "mapping values are not allowed in this context", { "a second \": \" on this line", "quote the value, or check the indentation" } },
-	{ "block sequence entries are not allowed in this context", { "a list item (\"- \") cannot stand here", "start it on a line of its own" } },
-	{ "block mapping entries are not allowed in this context", { "a map cannot start here", "start it on a line of its own" } },
-	{ "mapping keys are not allowed in this context", { "a key cannot start here", "check the indentation" } },
-	{ "found unexpected end of stream", { "the text ends inside a quoted string", "the closing quote is missing" } },
-	{ "found unexpected document indicator", { "a document marker inside a quoted string", "the closing quote is missing" } },
-	{ "found unknown escape character", { "an unknown escape after \"\\\"", "double it (\"\\\\\") or use single quotes" } },
-	{ "found a tab character that violates indentation", { "a tab in the indentation", "use spaces" } },
-	{ "found a tab character where an indentation space is expected", { "a tab in the indentation", "use spaces" } },
-	{ "control characters are not allowed", { "a control character", "remove it, or write it as an escape in double quotes" } },
-	{ "did not find expected <document start>", { "text after the end of the document", "one document a file" } },
-};
-
-/* What stands at the place of the error explains more than the parser's state. */
-static struct saying explain_byte(unsigned char c)
+static int next_event(struct yaml_reader *r, yaml_event_t *ev)
 {
-	switch (c) {
-	case '\t':
-		return (struct saying){ "a tab in the indentation", "use spaces" };
-	case '@':
-		return (struct saying){ "a value that starts with \"@\" needs quotes", "write \"@name\"" };
-	case '`':
-		return (struct saying){ "a value that starts with \"`\" needs quotes", "write it in quotes" };
-	case '%':
-		return (struct saying){ "a line or value that starts with \"%\" needs quotes", "write it in quotes" };
-	case '*':
-		return (struct saying){ "a value that starts with \"*\" needs quotes", "YAML reads * as an alias: write \"*...\"" };
-	case '&':
-		return (struct saying){ "a value that starts with \"&\" needs quotes", "YAML reads & as an anchor: write \"&...\"" };
-	}
-	return (struct saying){ NULL, NULL };
-}
-
-/* What has no end is told where it starts: behind it is the end of the text, or the next line, which helps nobody. */
-static bool starts_there(const yaml_parser_t *p)
-{
-	return p->context && p->problem && (strstr(p->context, "alias") || strstr(p->context, "anchor") || strstr(p->context, "simple key") ||
-					    (strstr(p->context, "quoted scalar") && strstr(p->problem, "unexpected")));
-}
-
-static void note_beginning(struct reader *r)
-{
-	const yaml_parser_t *p = &r->parser;
-
-	if (p->error != YAML_PARSER_ERROR || !p->context || !strstr(p->context, "parsing a flow") ||
-	    p->context_mark.index >= p->problem_mark.index)
-		return;
-	r->why.other.line = p->context_mark.line + 1;
-	r->why.other.column = p->context_mark.column + 1;
-	r->why.other.end_line = p->context_mark.line + 1;
-	r->why.other.end_column = p->context_mark.column + 2;
-	r->why.other.text = "it begins here";
-}
-
-static struct saying syntax_saying(const struct reader *r, const char *problem)
-{
-	struct saying say = { NULL, NULL };
-
-	if (r->parser.error == YAML_SCANNER_ERROR && strstr(problem, "cannot start any token"))
-		say = explain_byte(r->parser.buffer.pointer[0]);
-	if (r->parser.error == YAML_SCANNER_ERROR && r->parser.context && strstr(r->parser.context, "alias"))
-		say = explain_byte('*');
-	if (r->parser.error == YAML_SCANNER_ERROR && r->parser.context && strstr(r->parser.context, "anchor"))
-		say = explain_byte('&');
-	for (size_t i = 0; !say.text && i < ARRAY_SIZE(syntax_texts); i++) {
-		if (!strcmp(problem, syntax_texts[i].problem))
-			say = syntax_texts[i].say;
-	}
-	return say.text ? say : (struct saying){ problem, "" };
-}
-
-static int fail_syntax(struct reader *r)
-{
-	yaml_parser_t *p = &r->parser;
-	const char *problem = p->problem ? p->problem : "not YAML";
-	struct saying say = syntax_saying(r, problem);
-	yaml_mark_t at = starts_there(p) ? p->context_mark : p->problem_mark;
-	unsigned line, column;
-
-	if (p->error == YAML_MEMORY_ERROR)
-		return -ENOMEM;
-	if (p->error == YAML_READER_ERROR) {	/* the reader runs ahead of the parser: only the byte is known */
-		yaml_position(r->text, r->len, p->problem_offset + yaml_bom(r->text, r->len), &line, &column);
-		at = (yaml_mark_t){ .line = line - 1, .column = column - 1 };
-		if (strstr(problem, "UTF-8") || strstr(problem, "Unicode"))
-			return fail(r, at, at, "save the file as UTF-8", "not UTF-8");
-	}
-	note_beginning(r);
-	return fail(r, at, at, say.help, "%s", say.text);
-}
-
-static int next_event(struct reader *r, yaml_event_t *ev)
-{
-	return yaml_parser_parse(&r->parser, ev) ? 0 : fail_syntax(r);
+	return yaml_parser_parse(&r->parser, ev) ? 0 : yaml_fail_syntax(r);
 }
 
 /* ---- the tree ---- */
 
-static int node_new(struct reader *r, const yaml_event_t *ev, enum yaml_kind kind, struct yaml_node **out)
+static int node_new(struct yaml_reader *r, const yaml_event_t *ev, enum yaml_kind kind, struct yaml_node **out)
 {
 	struct yaml_node *n;
 
 	if (++r->nodes > YAML_MAX_NODES)
-		return fail(r, ev->start_mark, ev->end_mark, "split the policy", "too many values (more than %d)", YAML_MAX_NODES);
+		return yaml_fail(r, ev->start_mark, ev->end_mark, "split the policy", "too many values (more than %d)", YAML_MAX_NODES);
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
@@ -228,21 +78,21 @@ static yaml_mark_t decoration_end(const yaml_event_t *ev, const yaml_char_t *nam
 }
 
 /* An anchor hinders nothing. A tag says that the value is something else than it looks. */
-static int refuse_decoration(struct reader *r, const yaml_event_t *ev, const yaml_char_t *anchor, const yaml_char_t *tag)
+static int refuse_decoration(struct yaml_reader *r, const yaml_event_t *ev, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	int err = 0;
 
 	if (anchor) {
-		(void)fail(r, ev->start_mark, decoration_end(ev, anchor), "write the value out, or quote it if the & belongs to it",
+		(void)yaml_fail(r, ev->start_mark, decoration_end(ev, anchor), "write the value out, or quote it if the & belongs to it",
 			   "anchors (&name) are not supported");
 		err = forgive(r, -EBADMSG);
 	}
 	if (err || !tag)
 		return err;
-	return fail(r, ev->start_mark, ev->start_mark, "remove it, or quote the value if the ! belongs to it", "tags (!name) are not supported");
+	return yaml_fail(r, ev->start_mark, ev->start_mark, "remove it, or quote the value if the ! belongs to it", "tags (!name) are not supported");
 }
 
-static int build_scalar(struct reader *r, yaml_event_t *ev, struct yaml_node **out)
+static int build_scalar(struct yaml_reader *r, yaml_event_t *ev, struct yaml_node **out)
 {
 	_yaml_ struct yaml_node *n = NULL;
 	int err = refuse_decoration(r, ev, ev->data.scalar.anchor, ev->data.scalar.tag);
@@ -253,7 +103,7 @@ static int build_scalar(struct reader *r, yaml_event_t *ev, struct yaml_node **o
 		return err;
 	n->len = ev->data.scalar.length;
 	if (memchr(ev->data.scalar.value, '\0', n->len))
-		return fail(r, ev->start_mark, ev->end_mark, "remove the \\0", "a NUL character in a value");
+		return yaml_fail(r, ev->start_mark, ev->end_mark, "remove the \\0", "a NUL character in a value");
 	n->quoted = ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	n->text = malloc(n->len + 1);
 	if (!n->text)
@@ -277,7 +127,7 @@ static int grow(struct yaml_node ***array, size_t count)
 	return 0;
 }
 
-static int list_add(struct reader *r, struct yaml_node *list, yaml_event_t *ev, unsigned depth)
+static int list_add(struct yaml_reader *r, struct yaml_node *list, yaml_event_t *ev, unsigned depth)
 {
 	int err = grow(&list->items, list->count);
 
@@ -288,14 +138,14 @@ static int list_add(struct reader *r, struct yaml_node *list, yaml_event_t *ev, 
 	return err;
 }
 
-static int map_add(struct reader *r, struct yaml_node *map, yaml_event_t *ev, unsigned depth)
+static int map_add(struct yaml_reader *r, struct yaml_node *map, yaml_event_t *ev, unsigned depth)
 {
 	_yaml_ struct yaml_node *key = NULL;
 	_event_ yaml_event_t value = {};
 	int err;
 
 	if (ev->type != YAML_SCALAR_EVENT && ev->type != YAML_ALIAS_EVENT)
-		return fail(r, ev->start_mark, ev->end_mark, "write \"word: value\", or quote the key", "a key must be a word, not a list or a map");
+		return yaml_fail(r, ev->start_mark, ev->end_mark, "write \"word: value\", or quote the key", "a key must be a word, not a list or a map");
 	err = build(r, ev, depth, &key);
 	if (!err)
 		err = next_event(r, &value);
@@ -322,11 +172,11 @@ static int key_order(const void *a, const void *b)
 	return x->column < y->column ? -1 : x->column > y->column;
 }
 
-static int say_twice(struct reader *r, const struct yaml_node *first, const struct yaml_node *again)
+static int say_twice(struct yaml_reader *r, const struct yaml_node *first, const struct yaml_node *again)
 {
 	yaml_mark_t from = { .line = again->line - 1, .column = again->column - 1 };
 
-	(void)fail(r, from, nowhere, "keep one", "the key \"%.80s\" stands here twice, first on line %u", again->text, first->line);
+	(void)yaml_fail(r, from, nowhere, "keep one", "the key \"%.80s\" stands here twice, first on line %u", again->text, first->line);
 	r->why.end_line = again->end_line;
 	r->why.end_column = again->end_column;
 	r->why.other.line = first->line;
@@ -355,7 +205,7 @@ static void drop_marked(struct yaml_node *map)
 }
 
 /* Keys that repeat an earlier one, by sorting: a map of 100,000 keys must not cost 10^10 comparisons. The first of each stays. */
-static int refuse_duplicates(struct reader *r, struct yaml_node *map)
+static int refuse_duplicates(struct yaml_reader *r, struct yaml_node *map)
 {
 	_free_ struct yaml_node **sorted = NULL;
 	size_t first = 0;
@@ -381,7 +231,7 @@ static int refuse_duplicates(struct reader *r, struct yaml_node *map)
 }
 
 /* All children up to the closing event; ev opened the collection. */
-static int fill(struct reader *r, struct yaml_node *n, unsigned depth)
+static int fill(struct yaml_reader *r, struct yaml_node *n, unsigned depth)
 {
 	for (;;) {
 		_event_ yaml_event_t ev = {};
@@ -400,14 +250,14 @@ static int fill(struct reader *r, struct yaml_node *n, unsigned depth)
 	}
 }
 
-static int build_collection(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out)
+static int build_collection(struct yaml_reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out)
 {
 	bool map = ev->type == YAML_MAPPING_START_EVENT;
 	_yaml_ struct yaml_node *n = NULL;
 	int err;
 
 	if (depth >= YAML_MAX_DEPTH)
-		return fail(r, ev->start_mark, ev->end_mark, "a policy needs far fewer", "nested deeper than %d levels", YAML_MAX_DEPTH);
+		return yaml_fail(r, ev->start_mark, ev->end_mark, "a policy needs far fewer", "nested deeper than %d levels", YAML_MAX_DEPTH);
 	err = map ? refuse_decoration(r, ev, ev->data.mapping_start.anchor, ev->data.mapping_start.tag) :
 		    refuse_decoration(r, ev, ev->data.sequence_start.anchor, ev->data.sequence_start.tag);
 	if (!err)
@@ -419,7 +269,7 @@ static int build_collection(struct reader *r, yaml_event_t *ev, unsigned depth, 
 	return err;
 }
 
-static int build(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out)
+static int build(struct yaml_reader *r, yaml_event_t *ev, unsigned depth, struct yaml_node **out)
 {
 	switch (ev->type) {
 	case YAML_SCALAR_EVENT:
@@ -428,15 +278,15 @@ static int build(struct reader *r, yaml_event_t *ev, unsigned depth, struct yaml
 	case YAML_MAPPING_START_EVENT:
 		return build_collection(r, ev, depth, out);
 	case YAML_ALIAS_EVENT:
-		return fail(r, ev->start_mark, ev->end_mark, explain_byte('*').help, "%s", explain_byte('*').text);
+		return yaml_fail_alias(r, ev);
 	default:
-		return fail(r, ev->start_mark, ev->end_mark, "write one", "a value is missing here");
+		return yaml_fail(r, ev->start_mark, ev->end_mark, "write one", "a value is missing here");
 	}
 }
 
 /* ---- the document ---- */
 
-static int expect_start(struct reader *r)
+static int expect_start(struct yaml_reader *r)
 {
 	_event_ yaml_event_t stream = {}, doc = {};
 	int err = next_event(r, &stream);
@@ -446,13 +296,13 @@ static int expect_start(struct reader *r)
 	if (err)
 		return err;
 	if (doc.type != YAML_DOCUMENT_START_EVENT)
-		return fail(r, nowhere, nowhere, "begin with \"version: 1\"", "the file is empty");
+		return yaml_fail(r, nowhere, nowhere, "begin with \"version: 1\"", "the file is empty");
 	if (doc.data.document_start.tag_directives.start != doc.data.document_start.tag_directives.end)
-		return fail(r, doc.start_mark, doc.start_mark, "remove it", "%%TAG is not supported");
+		return yaml_fail(r, doc.start_mark, doc.start_mark, "remove it", "%%TAG is not supported");
 	return 0;
 }
 
-static int expect_end(struct reader *r)
+static int expect_end(struct yaml_reader *r)
 {
 	_event_ yaml_event_t doc = {}, end = {};
 	int err = next_event(r, &doc);
@@ -460,11 +310,11 @@ static int expect_end(struct reader *r)
 	if (!err)
 		err = next_event(r, &end);
 	if (!err && end.type != YAML_STREAM_END_EVENT)
-		return fail(r, end.start_mark, end.end_mark, "one document a file", "a second document starts here");
+		return yaml_fail(r, end.start_mark, end.end_mark, "one document a file", "a second document starts here");
 	return err;
 }
 
-static int read_document(struct reader *r, struct yaml_node **out)
+static int read_document(struct yaml_reader *r, struct yaml_node **out)
 {
 	_yaml_ struct yaml_node *root = NULL;
 	_event_ yaml_event_t ev = {};
@@ -479,14 +329,14 @@ static int read_document(struct reader *r, struct yaml_node **out)
 	if (err)
 		return err;
 	if (root->kind == YAML_SCALAR && !root->quoted && !root->len)
-		return fail(r, ev.start_mark, ev.end_mark, "begin with \"version: 1\"", "the document is empty");
+		return yaml_fail(r, ev.start_mark, ev.end_mark, "begin with \"version: 1\"", "the document is empty");
 	*out = steal(&root);
 	return 0;
 }
 
 int yaml_parse_all(const char *text, size_t len, struct yaml_node **out, struct yaml_errors *errors)
 {
-	struct reader r = { .text = text, .len = len, .errors = errors };
+	struct yaml_reader r = { .text = text, .len = len, .errors = errors };
 	size_t bom = yaml_bom(text, len);
 	int err;
 
@@ -497,7 +347,7 @@ int yaml_parse_all(const char *text, size_t len, struct yaml_node **out, struct 
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text + bom, len - bom);
 	err = read_document(&r, out);
 	yaml_parser_delete(&r.parser);
-	if (err == -EBADMSG && error_keep(&r))
+	if (err == -EBADMSG && yaml_error_keep(&r))
 		err = -ENOMEM;
 	return err;
 }
