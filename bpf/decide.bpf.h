@@ -6,7 +6,7 @@
 #ifndef DECIDE_BPF_H
 #define DECIDE_BPF_H
 
-#include "path.bpf.h"
+#include "match.bpf.h"
 
 /* A number in a row: policy rules first, then the builtins (abi.h). */
 static __always_inline __u32 rule_of_cell(__u32 n, __u32 nrules)

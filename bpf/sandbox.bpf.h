@@ -103,4 +103,11 @@ static __always_inline void count_lost(__u32 which)
 		__sync_fetch_and_add(n, 1);
 }
 
+static __always_inline __u32 arena_word(struct arena *a, __u32 i)
+{
+	asm volatile("" : "+r"(i));
+	i &= ARENA_WORDS - 1;
+	return a->words[i];
+}
+
 #endif

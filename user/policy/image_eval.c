@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's decision over an image, in C: bpf/path.bpf.h and bpf/decide.bpf.h do the same with the arena for words. Reads what the
+ * The kernel's decision over an image, in C: bpf/match.bpf.h and bpf/decide.bpf.h do the same with the arena for words. Reads what the
  * layout of bpf/abi.h says and nothing of the compiler.
  */
 #include "policy/policy.h"
