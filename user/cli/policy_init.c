@@ -88,6 +88,7 @@ static void head_write(const struct project *p, struct buf *out)
 		 "# A start by `bailiff policy init`, to be read before it is used. Whatever it does not allow is refused.\n"
 		      "#   bailiff policy check FILE --param workspace=.          is it right, do its tests hold\n"
 		      "#   bailiff run -p FILE --stage observe --param workspace=. -- AGENT     what would be refused\n"
+		      "#   bailiff learn -p FILE --param workspace=. -o NEW                    what it lacks of that, put into it\n"
 		      "#   bailiff run -p FILE --param workspace=. -- AGENT\n"
 		      "version: 1\npolicy: \"%s\"\n", p->name);
 	buf_add_str(out, "uses:\n  - base  # programs and libraries of the system, a temporary directory; credentials closed\n");

@@ -8,13 +8,14 @@ struct learned *learned_push(struct learn *l, enum policy_class class, const cha
 {
 	struct learned *rule = calloc(1, sizeof(*rule)), **slot = rule ? vec_push(&l->d, &l->rules, &l->rule_count, sizeof(*slot)) : NULL;
 
-	if (!slot) {
+	if (!rule || !slot) {
 		free(rule);
 		l->d.err = -ENOMEM;
 		return NULL;
 	}
 	*rule = (struct learned){ .class = class, .word = word, .verbs = verbs, .e = *e };
-	return *slot = rule;
+	*slot = rule;
+	return rule;
 }
 
 void learned_add_pattern(struct learn *l, struct learned *rule, const char *pattern)
@@ -85,7 +86,7 @@ static int text_order(const void *a, const void *b)
 
 static void programs_print(const struct learn *l, uint64_t bits, struct buf *out)
 {
-	const char *names[LEARN_PROGRAMS];
+	const char *names[LEARN_PROGRAMS] = {};
 	size_t count = 0;
 
 	for (size_t i = 0; i < l->program_count; i++) {

@@ -224,7 +224,7 @@ static void names_merge(struct learn *l, struct tree_node *n)
 {
 	size_t kept = 0;
 
-	if (l->d.err)
+	if (l->d.err || !n->count)
 		return;
 	qsort(n->children, n->count, sizeof(*n->children), general_order);
 	for (size_t i = 0; i < n->count; i++) {
