@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #endif
 
-#define BAILIFF_ABI_VERSION 3
+#define BAILIFF_ABI_VERSION 4
 
 /* ---- limits ---- */
 #define PATH_BYTES	4096	/* the kernel's PATH_MAX: a longer path is refused, with its reason */
@@ -22,6 +22,7 @@
 #define MAX_SLOTS	8192	/* a sandbox uses one; two while a policy is being replaced */
 #define ARENA_WORDS	(1u << 22)	/* 16 MiB for all compiled policies of the host */
 #define COUNTER_CELLS	(1u << 19)	/* 8 MiB of struct counter for all rules of all sandboxes */
+#define ENDS_MAX	15	/* times at which rules of one policy may end */
 #define ANCHORS_MAX	4	/* values of path parameters that an image can be shared over; more are compiled in */
 #define MAX_RULES	0xfff0u	/* rule numbers are u16 in the rows */
 #define RULE_NONE	0xffffu
@@ -144,6 +145,10 @@ enum stage { STAGE_OBSERVE, STAGE_ENFORCE };
  * 1 UDP) + 2 * (0 connect, 1 listen). A port table is 1 << bits words of range starts (padded with 0xffff) followed by as many words
  * of deny << 16 | allow (padded with the last one).
  *
+ * Rules that end (`until`): a policy is one image for each time between two ends, each in a slot of its own. From end_ns on the slot `next`
+ * is in force in its place; whoever sees that first moves the sandbox on, so that a clock that is set back revives nothing. The slots of a
+ * policy share generation, rule numbers and counters; `first` is the number of the earliest.
+ *
  * What follows a refusal: `kill_off` (0: nothing kills) holds a word for each rule, then one for each builtin; bit 1 << VERB_*: whoever is
  * refused that verb under this rule is killed.
  */
@@ -158,7 +163,10 @@ struct policy_slot {
 	__u32 arena_base, arena_words;	/* the image's region, which equal images share */
 	__u32 in_use;
 	__u32 anchors_off, anchors_words;	/* the sandbox's own region */
-	__u32 kill_off, pad;
+	__u32 kill_off;
+	__u32 first, next;	/* next 0: for ever */
+	__u32 pad;
+	__u64 end_ns;		/* CLOCK_TAI */
 };
 #define SLOT_OPEN_FILES		(1u << 0)	/* class in `open:`: its default allows; guard.self still refuses */
 #define SLOT_OPEN_NETWORK	(1u << 1)
@@ -185,7 +193,7 @@ struct sandbox {
 	__u64 id;		/* 0: free. Never used twice while the host is up */
 	__u64 cgroup_id;
 	__u64 deadline_ns;	/* CLOCK_BOOTTIME; 0: none */
-	__u32 slot;		/* the one word that a reload changes */
+	__u32 slot;		/* the one word that a reload changes; and a program, when a rule has ended */
 	__u32 stage;
 	__u32 state;		/* SANDBOX_* */
 	__u32 members;		/* living tasks (threads) */
@@ -327,7 +335,7 @@ enum kernel_counter {
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "a size changed: BAILIFF_ABI_VERSION")
-ABI_SIZE(struct policy_slot, 88);
+ABI_SIZE(struct policy_slot, 104);
 ABI_SIZE(struct counter, 16);
 ABI_SIZE(struct sandbox, 64);
 ABI_SIZE(struct member, 16);

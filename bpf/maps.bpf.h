@@ -25,7 +25,7 @@ struct {
 	__type(value, struct arena);
 } arena SEC(".maps");
 
-/* What a policy slot holds. The engine fills a slot while no sandbox points at it. 704 KiB. Full: as for the arena. */
+/* What a policy slot holds. The engine fills a slot while no sandbox points at it. 832 KiB. Full: as for the arena. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

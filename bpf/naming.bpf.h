@@ -32,6 +32,38 @@ static __always_inline bool name_grants(struct scratch *s, __u32 index, __u32 sl
 	return new & ~old;
 }
 
+/*
+ * Nor later, when rules have ended: a second name must not keep a file that the first one loses. Each slot that comes is asked as if it were in
+ * force. kinds: NAMED_*.
+ */
+#define NAMED_DIR 1u
+#define NAMED_EXCHANGE 2u
+#define NAMED_OTHER_DIR 4u
+noinline int name_grants_later(__u32 index, __u32 number, __u32 kinds)
+{
+	struct scratch *s = scratch_get(index);
+	__u32 i;
+
+	if (!s)
+		return 1;
+	for (i = 0; i < ENDS_MAX; i++) {
+		struct policy_slot *slot = bpf_map_lookup_elem(&slots, &number);
+
+		if (!slot)
+			return 1;
+		number = slot->next;
+		if (!number)
+			return 0;
+		path_run(index, 0, number);
+		path_run(index, 1, number);
+		if (name_grants(s, index, number, kinds & NAMED_DIR, 1))
+			return 1;
+		if (kinds & NAMED_EXCHANGE && name_grants(s, index, number, kinds & NAMED_OTHER_DIR, 0))
+			return 1;
+	}
+	return 0;	/* a chain is no longer than that */
+}
+
 static __always_inline enum name_verdict refuse_name(const struct here *h, struct scratch *s, __u32 index, enum operation op, __u64 needs)
 {
 	report_init(&s->report, h, CLASS_FILES, VERB_CREATE, op);
@@ -56,6 +88,7 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 	struct object o = { .dentry = n->new, .op = n->op, .verbs = n->new_verbs };
 	bool directory = is_dir(n->old);
 	__u64 needs = needs_of(n->old, n->old_verbs, n->new_verbs);
+	__u32 kinds = (directory ? NAMED_DIR : 0) | (n->exchange ? NAMED_EXCHANGE | (is_dir(n->new) ? NAMED_OTHER_DIR : 0) : 0);
 
 	s->walks[0].proc_root = s->walks[1].proc_root = 0;
 	walk_from(&s->walks[0], n->old_mnt, n->old);
@@ -74,6 +107,8 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 	if (name_grants(s, index, h->slot, directory, 1))
 		return refuse_name(h, s, index, n->op, needs);
 	if (n->exchange && name_grants(s, index, h->slot, is_dir(n->new), 0))
+		return refuse_name(h, s, index, n->op, needs);
+	if (name_grants_later(index, h->slot, kinds))
 		return refuse_name(h, s, index, n->op, needs);
 	record_allowed(h, s, &o);
 	return NAME_FINE;

@@ -16,6 +16,28 @@ struct here {
 	__u32 generation;
 };
 
+/*
+ * The slot that is in force now, where rules end: by the kernel's own wall clock (bpf_ktime_get_tai_ns: since 6.1, c8996c98f703), so that nobody has
+ * to be there when the time comes. The sandbox is moved on for good. Global, so that it is verified once a program.
+ */
+noinline int slot_now(__u32 index, __u32 number)
+{
+	struct sandbox *sb = bpf_map_lookup_elem(&sandboxes, &index);
+	__u64 now = bpf_ktime_get_tai_ns();
+	__u32 at = number, i;
+
+	for (i = 0; i < ENDS_MAX; i++) {
+		struct policy_slot *slot = bpf_map_lookup_elem(&slots, &at);
+
+		if (!slot || !slot->next || now < slot->end_ns)
+			break;
+		at = slot->next;
+	}
+	if (sb && at != number)
+		__sync_val_compare_and_swap(&sb->slot, number, at);	/* not if a reload was faster */
+	return at;
+}
+
 /* What the label says, looked up: a sandbox that is gone or ending refuses, for its members must not outlive it as free tasks. */
 static __always_inline void here_fill(struct here *h, const struct member *m)
 {
@@ -38,6 +60,8 @@ static __always_inline void here_fill(struct here *h, const struct member *m)
 	if (!slot)
 		return;
 	h->generation = slot->generation;
+	if (slot->next)
+		h->slot = slot_now(index, h->slot);
 	if (sb->state != SANDBOX_LIVE)
 		return;
 	h->dead = sb->deadline_ns && bpf_ktime_get_boot_ns() >= sb->deadline_ns ? B_DEADLINE + 1 : 0;

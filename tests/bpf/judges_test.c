@@ -26,7 +26,7 @@ static unsigned wanted(const char *name, unsigned otherwise)
 
 static void describe(const struct random *r, const char *text, const struct policy_action *a, const struct policy_verdict *v)
 {
-	printf("# verb %d path %s port %u proto %u addr ", a->verb, a->path ? a->path : "-", a->port, a->proto);
+	printf("# at %lld verb %d path %s port %u proto %u addr ", (long long)a->at_s, a->verb, a->path ? a->path : "-", a->port, a->proto);
 	for (int i = 0; i < 16; i++)
 		printf("%02x", a->addr[i]);
 	printf("\n# oracle: %s by %x\n", v->allowed ? "allowed" : "refused", v->rule);
@@ -45,6 +45,7 @@ static struct ruled *random_ruled(struct random *r, const char *prefix, struct b
 		struct policy_source source = {};
 		struct policy *p;
 
+		r->ends = random_chance(r, 30);	/* each end is an image more, and compiling is dear here */
 		CHECK_OK(random_policy_load(r, prefix, text, &p));
 		policy_free(p);
 		random_give(&r->given, params, &source);
@@ -68,6 +69,18 @@ static struct decide_bpf *decide_open(void)
 	CHECK_OK(bpf_map__set_max_entries(map, 8 * libbpf_num_possible_cpus()));
 	CHECK_OK(decide_bpf__load(d));
 	return d;
+}
+
+/* The slot that is in force at that time. */
+static uint32_t slot_at(struct decide_bpf *d, uint32_t slot, int64_t at_s)
+{
+	struct policy_slot *all = mmap(NULL, MAX_SLOTS * sizeof(*all), PROT_READ, MAP_SHARED, bpf_map__fd(d->maps.slots), 0);
+
+	CHECK(all != MAP_FAILED);
+	while (all[slot].next && at_s >= (int64_t)(all[slot].end_ns / 1000000000))
+		slot = all[slot].next;
+	munmap(all, MAX_SLOTS * sizeof(*all));
+	return slot;
 }
 
 static uint32_t slot_of(struct decide_bpf *d, const struct ruled *r)
@@ -127,7 +140,7 @@ TEST(the_kernels_decision_code_agrees_with_the_oracle)
 		}
 		random_action(&r, "", &a);
 		CHECK_OK(policy_eval(ruled->policy, &a, &x));
-		ask(d, slot_of(d, ruled), &a, &y);
+		ask(d, slot_at(d, slot_of(d, ruled), a.at_s), &a, &y);
 		if (x.allowed != y.allowed || x.rule != y.rule)
 			describe(&r, text.data, &a, &x);
 		CHECK_EQ(y.allowed, x.allowed);
@@ -428,13 +441,25 @@ static void judge_by_call(const struct random *r, struct stage_area *s, struct r
 	tally[want.allowed]++;
 }
 
+/* The clock of the guest goes on as the acts do: what ends in between ends for real. Back to `now` when the policy is done. */
+static int64_t time_move(unsigned i, const struct timespec *now)
+{
+	struct timespec t = { .tv_sec = random_times[i * ARRAY_SIZE(random_times) / ACTIONS_PER_POLICY] };
+
+	if (t.tv_sec)
+		CHECK_OK(clock_settime(CLOCK_REALTIME, &t));
+	return t.tv_sec ? t.tv_sec : now->tv_sec;
+}
+
 static void calls_under_one_policy(struct random *r, struct buf *text, unsigned tally[2])
 {
 	struct stage_area *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct ruled *ruled = random_ruled(r, ROOT, text);
+	struct timespec now;
 	int result;
 	pid_t pid;
 
+	clock_gettime(CLOCK_REALTIME, &now);
 	CHECK_OK(pipe(s->todo));
 	CHECK_OK(pipe(s->done));
 	pid = ruled_spawn(ruled, actor, s, &result);
@@ -442,12 +467,14 @@ static void calls_under_one_policy(struct random *r, struct buf *text, unsigned 
 		struct policy_action a;
 
 		random_action(r, ROOT, &a);
+		a.at_s = time_move(i, &now);
 		if (act_from(r, &a, &s->act))
 			judge_by_call(r, s, ruled, text->data, &a, tally);
 		else
 			i--;
 		policy_action_done(&a);
 	}
+	CHECK_OK(clock_settime(CLOCK_REALTIME, &now));
 	close(s->todo[1]);
 	CHECK_OK(spawn_result(pid, result));
 	close(s->todo[0]);

@@ -110,6 +110,13 @@ def explain_answers_and_names_the_nearest(where):
     expect(bailiff(where, "explain", *args, "open /x"), 2, "", "a question is ")
     expect(bailiff(where, "explain", *args, "--by", "/usr/bin/git", "read /etc/shadow"), 0, "refused by base.host-secrets")
     expect(bailiff(where, "explain", *args, "--by", "git", "read /x"), 2, "", "git")
+    write(where, GOOD + "network: {connect: [{to: 10.0.0.0/8, id: net, until: 2097-03-31}]}\n", "ends.yaml")
+    ends = ("ends.yaml", "--param", "workspace=/srv/ws", "connect 10.1.1.1:80")
+    expect(bailiff(where, "explain", *ends), 0, "connect 10.1.1.1:80: allowed by net ")
+    expect(bailiff(where, "explain", "--at", "2097-04-01", *ends), 0, "connect 10.1.1.1:80: refused by network.default ", "")
+    expect(bailiff(where, "explain", "--at", "2097-04-01", *ends), 0, "nearest allow: net (ends.yaml:")
+    expect(bailiff(where, "explain", "--at", "2097-04-01", *ends), 0, "\n  it has ended\n")
+    expect(bailiff(where, "explain", "--at", "soon", *ends), 2, "", '"soon" is no time: write 2027-03-31')
     code, out, _ = bailiff(where, "explain", *args, "--json", "write /srv/ws/x", "connect 1.1.1.1:1")
     answers = json.loads(out)
     assert code == 0 and [a["verb"] for a in answers] == ["change", "create", "remove", "connect"]

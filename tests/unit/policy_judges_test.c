@@ -8,7 +8,7 @@
 
 static void describe(const struct random *r, const char *text, const struct policy_action *a, const struct policy_verdict *x, const struct policy_verdict *y)
 {
-	printf("# verb %d path %s port %u proto %u addr ", a->verb, a->path ? a->path : "-", a->port, a->proto);
+	printf("# at %lld verb %d path %s port %u proto %u addr ", (long long)a->at_s, a->verb, a->path ? a->path : "-", a->port, a->proto);
 	for (int i = 0; i < 16; i++)
 		printf("%02x", a->addr[i]);
 	printf("\n# oracle: %s by %x, image: %s by %x\n", x->allowed ? "allowed" : "refused", x->rule, y->allowed ? "allowed" : "refused", y->rule);
@@ -48,7 +48,7 @@ static void compare(const char *text, const struct policy *p, const struct polic
 
 	random_action(r, "", &a);
 	CHECK_OK(policy_eval(p, &a, &x));
-	CHECK_OK(policy_image_eval(img, &a, &y));
+	CHECK_OK(policy_image_eval(policy_image_at(img, a.at_s), &a, &y));
 	tally[x.allowed]++;
 	if (x.allowed != y.allowed || x.rule != y.rule)
 		describe(r, text, &a, &x, &y);
@@ -59,7 +59,7 @@ static void compare(const char *text, const struct policy *p, const struct polic
 
 TEST(oracle_and_image_agree_on_random_policies_and_actions)
 {
-	struct random r = { .state = random_seed(), .params = true };
+	struct random r = { .state = random_seed(), .params = true, .ends = true };
 	unsigned pairs = pairs_wanted(), tally[2] = {};
 	_buf_ struct buf text = {};
 
@@ -70,8 +70,10 @@ TEST(oracle_and_image_agree_on_random_policies_and_actions)
 		struct policy_image img;
 
 		policy_and_image(&r, &text, &p, &img);
-		if (random_chance(&r, 50))
-			policy_image_relocate(&img, 1 + random_below(&r, 100000));
+		for (struct policy_image *one = &img; one; one = one->next) {
+			if (random_chance(&r, 50))
+				policy_image_relocate(one, 1 + random_below(&r, 100000));
+		}
 		for (unsigned k = 0; k < ACTIONS_PER_POLICY; k++)
 			compare(text.data, p, &img, &r, tally);
 		policy_image_done(&img);
@@ -82,6 +84,33 @@ TEST(oracle_and_image_agree_on_random_policies_and_actions)
 	CHECK(tally[1] > pairs / 10);
 }
 
+TEST(what_time_changes_is_never_newly_allowed)
+{
+	struct random r = { .state = random_seed(), .params = true, .ends = true };
+	_buf_ struct buf text = {};
+	unsigned fewer = 0;
+
+	printf("# SEED=%llu\n", (unsigned long long)r.state);
+	CASE("SEED=%llu", (unsigned long long)r.state);
+	for (int i = 0; i < 10000; i++) {
+		struct policy_verdict before, after;
+		struct policy_action a;
+		struct policy *p;
+
+		CHECK_OK(random_policy_load(&r, "", &text, &p));
+		random_action(&r, "", &a);
+		a.at_s = random_times[random_below(&r, 4)];
+		CHECK_OK(policy_eval(p, &a, &before));
+		a.at_s = random_times[4 + random_below(&r, 4)];
+		CHECK_OK(policy_eval(p, &a, &after));
+		CHECK(before.allowed || !after.allowed);
+		fewer += before.allowed && !after.allowed;
+		policy_action_done(&a);
+		policy_free(p);
+	}
+	CHECK(fewer > 100);
+}
+
 static void random_directory(struct random *r, const char *prefix, struct buf *out)
 {
 	const char *value = r->given.count && random_chance(r, 40) ? r->given.values[random_below(r, r->given.count)] : "/";
@@ -90,7 +119,7 @@ static void random_directory(struct random *r, const char *prefix, struct buf *o
 }
 
 /* Everything below two directories with one pair of states is judged alike; so a rename between them changes no right. */
-static void below_compare(const struct policy *p, const struct policy_image *img, struct random *r, unsigned *equal)
+static void below_compare(const struct policy *p, const struct policy_image *img, int64_t at_s, struct random *r, unsigned *equal)
 {
 	_buf_ struct buf one = {}, two = {}, rest = {};
 	struct policy_verdict x, y;
@@ -108,7 +137,7 @@ static void below_compare(const struct policy *p, const struct policy_image *img
 		return;
 	++*equal;
 	for (int i = 0; i < 10; i++) {
-		struct policy_action a = { .verb = random_below(r, VERB_PATH_COUNT) };
+		struct policy_action a = { .verb = random_below(r, VERB_PATH_COUNT), .at_s = at_s };
 
 		buf_reset(&rest);
 		random_path(r, "", &rest);
@@ -132,7 +161,7 @@ static void below_compare(const struct policy *p, const struct policy_image *img
 
 TEST(equal_states_below_two_directories_mean_equal_rights_below)
 {
-	struct random r = { .state = random_seed(), .params = true };
+	struct random r = { .state = random_seed(), .params = true, .ends = true };
 	_buf_ struct buf text = {};
 	unsigned equal = 0;
 
@@ -143,8 +172,11 @@ TEST(equal_states_below_two_directories_mean_equal_rights_below)
 		struct policy_image img;
 
 		policy_and_image(&r, &text, &p, &img);
-		for (int k = 0; k < 30; k++)
-			below_compare(p, &img, &r, &equal);
+		for (int k = 0; k < 30; k++) {
+			int64_t at_s = PICK(&r, random_times);
+
+			below_compare(p, policy_image_at(&img, at_s), at_s, &r, &equal);
+		}
 		policy_image_done(&img);
 		policy_free(p);
 	}

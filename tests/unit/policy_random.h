@@ -19,6 +19,7 @@ struct random_given {
 };
 struct random {
 	uint64_t state;
+	bool ends;			/* rules with `until`, and actions at a time */
 	bool params;			/* policies with parameters too: whoever loads their text again gives them again */
 	struct random_given given;	/* the last policy's parameters: "p", "q", "s" */
 };
@@ -151,11 +152,22 @@ static inline void random_patterns(struct random *r, const char *prefix, struct 
 	buf_add_char(out, ']');
 }
 
+/* When rules end, and the moments that tell: just before, at it, and between. */
+static const char *const random_untils[] = { "2097-01-01T00:00:00Z", "2097-06-01T00:00:00Z", "2098-01-01T00:00:00Z" };
+static const int64_t random_times[] = { 0, 4007836799, 4007836800, 4007836805, 4020883200, 4039372799, 4039372800, 4039372809 };
+
+static inline void random_until(struct random *r, struct buf *out)
+{
+	if (r->ends && random_chance(r, 35))
+		buf_addf(out, ", until: \"%s\"", PICK(r, random_untils));
+}
+
 /* Ids decide which rule is named: some given, in another order than the text. */
 static inline void random_id(struct random *r, unsigned number, struct buf *out)
 {
 	if (random_chance(r, 50))
 		buf_addf(out, ", id: %c%u", 'a' + random_below(r, 26), number);
+	random_until(r, out);
 }
 
 static inline void random_path_rules(struct random *r, const char *prefix, const char *key, bool deny, unsigned *number, struct buf *out)
@@ -304,6 +316,8 @@ static inline void random_action(struct random *r, const char *prefix, struct po
 	struct policy_action a = { .verb = random_below(r, VERB_CALL) };
 	struct buf path = {};
 
+	if (r->ends)
+		a.at_s = PICK(r, random_times);
 	if (a.verb < VERB_PATH_COUNT) {
 		if (r->given.count && random_chance(r, 60))
 			prefix = r->given.values[random_below(r, r->given.count)];

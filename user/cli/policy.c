@@ -60,7 +60,7 @@ static int check_policy(const struct policy *p, struct check_result *r)
 	int err = policy_compile(p, &img, &r->diags);
 
 	r->rules = policy_rule_count(p);
-	r->image_bytes = img.count * sizeof(img.words[0]);
+	r->image_bytes = policy_image_words(&img) * sizeof(img.words[0]);
 	policy_image_done(&img);
 	if (!err)
 		err = policy_tests_run(p, &r->diags, &r->tests);

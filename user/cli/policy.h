@@ -12,7 +12,7 @@ struct policy_options {
 	struct cli_list params;
 	bool json, canonical;
 	bool check, write, binding;
-	const char *by, *output;
+	const char *by, *output, *at;
 };
 #define POLICY_OPTION_PARAM \
 	{ "param", 0, "NAME=VALUE", OPTION_LIST, offsetof(struct policy_options, params), "a parameter of the policy; may be repeated" }

@@ -9,9 +9,10 @@ static const struct cli_option options[] = {
 	POLICY_OPTION_PARAM,
 	POLICY_OPTION_JSON,
 	{ "by", 0, "PROGRAM", OPTION_TEXT, offsetof(struct policy_options, by), "asked by this program: as \"by PROGRAM \" in front of each question" },
+	{ "at", 0, "TIME", OPTION_TEXT, offsetof(struct policy_options, at), "as it is then: rules whose `until` has passed allow nothing; a day means its end" },
 };
 static const struct cli_spec spec = {
-	.usage = "bailiff policy explain FILE [--param NAME=VALUE]... [--json] [--by PROGRAM] QUESTION...",
+	.usage = "bailiff policy explain FILE [--param NAME=VALUE]... [--json] [--by PROGRAM] [--at TIME] QUESTION...",
 	.about = "What the policy says to an action, by which rule, and which allow comes closest. A question is like \"read /etc/shadow\" (or change,\n"
 		 "create, remove, write, execute, unix) or \"connect 10.0.0.1:443\" (or send, listen; \"/udp\" behind the port).",
 	.options = options,
@@ -47,7 +48,9 @@ static void answer_print(struct buf *out, const struct policy_action *a, const s
 		return;
 	buf_add_str(out, "  nearest allow: ");
 	policy_rule_print(out, &e->nearest);
-	if (strcmp(e->missing, "nothing"))
+	if (!strcmp(e->missing, "time"))
+		buf_add_str(out, "\n  it has ended\n");
+	else if (strcmp(e->missing, "nothing"))
 		buf_addf(out, "\n  it is for another %s\n", e->missing);
 	else
 		buf_add_str(out, "\n  it would allow this, but the deny wins\n");
@@ -82,7 +85,7 @@ static void answer_json(struct json *j, const char *question, const struct polic
 	json_end_object(j);
 }
 
-static int question_answer(const struct policy *p, const char *question, bool as_json, struct buf *out, struct json *j)
+static int question_answer(const struct policy *p, const char *question, int64_t at_s, bool as_json, struct buf *out, struct json *j)
 {
 	struct policy_action actions[POLICY_QUESTION_MAX];
 	struct policy_explanation e;
@@ -94,6 +97,7 @@ static int question_answer(const struct policy *p, const char *question, bool as
 		return CLI_USAGE;
 	}
 	for (size_t i = 0; i < count; i++) {
+		actions[i].at_s = at_s;
 		if (policy_explain(p, &actions[i], &e))
 			continue;	/* cannot be: the parser made the action */
 		if (as_json)
@@ -110,8 +114,14 @@ static int policy_explain_run(char **rest, size_t count, const struct policy_opt
 	_buf_ struct buf out = {};
 	struct policy *p = NULL;
 	struct json j;
-	int code = policy_from_file_or_say(rest[0], o, &p);
+	int64_t at_s = 0;
+	int code;
 
+	if (o->at && !until_parse(o->at, &at_s)) {
+		log_err(0, "\"%.80s\" is no time: write 2027-03-31 or 2027-03-31T12:00:00Z", o->at);
+		return CLI_USAGE;
+	}
+	code = policy_from_file_or_say(rest[0], o, &p);
 	json_init(&j, &out);
 	if (o->json)
 		json_begin_array(&j, NULL);
@@ -119,7 +129,7 @@ static int policy_explain_run(char **rest, size_t count, const struct policy_opt
 		_buf_ struct buf question = {};
 
 		buf_addf(&question, "%s%s%s%s", o->by ? "by " : "", o->by ? o->by : "", o->by ? " " : "", rest[i]);
-		code = question.err ? CLI_FAILED : question_answer(p, question.data, o->json, &out, &j);
+		code = question.err ? CLI_FAILED : question_answer(p, question.data, at_s, o->json, &out, &j);
 	}
 	if (o->json)
 		json_end_array(&j);

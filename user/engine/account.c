@@ -141,6 +141,49 @@ void account_notices(struct engine *e, struct session *s)
 	}
 }
 
+/* Since when nobody looked: since the last engine's last sign of life, for what was adopted. */
+static int64_t unseen_since(const struct engine *e, const struct session *s)
+{
+	uint64_t ago_ns = s->adopted && e->adoption.beat_ns ? clock_boot_ns() - e->adoption.beat_ns : 0;
+
+	return (int64_t)(clock_wall_ms() / 1000) - (int64_t)(ago_ns / 1000000000);
+}
+
+static void tell_end_of(struct engine *e, const struct session *s, const struct policy_rule_info *rule)
+{
+	struct event_notice n = { .kind = NOTICE_RULE_EXPIRED, .time_ns = clock_boot_ns(), .sandbox = s->kernel_id, .generation = s->generation->number };
+	_buf_ struct buf text = {};
+
+	buf_addf(&text, "%s %s", rule->deny ? "deny" : "allow", rule->id);
+	if (rule->line)
+		buf_addf(&text, " (%s:%u)", rule->file, rule->line);
+	buf_add_str(&text, rule->deny ? "; it goes on, for time alone opens nothing" : "; what it opened and is open stays open");
+	n.text = text.data;
+	(void)spine_notice(&e->spine, &n);
+}
+
+void account_ends(struct engine *e, const struct session *s)
+{
+	struct session_generation *g = s->generation;
+	int64_t now_s = clock_wall_ms() / 1000, end_s;
+
+	if (s->state != SESSION_LIVE || !g || !g->policy)
+		return;
+	if (!g->ends_told_s)
+		g->ends_told_s = unseen_since(e, s);
+	end_s = policy_next_end(g->policy, g->ends_told_s);
+	if (!end_s || end_s > now_s)
+		return;
+	for (uint32_t i = 0; i < policy_rule_count(g->policy); i++) {
+		struct policy_rule_info info;
+
+		end_s = policy_rule_end(g->policy, i);
+		if (end_s > g->ends_told_s && end_s <= now_s && !policy_rule(g->policy, i, &info))
+			tell_end_of(e, s, &info);
+	}
+	g->ends_told_s = now_s;
+}
+
 void account_heartbeat(struct engine *e)
 {
 	size_t living = registry_living(e->sessions);

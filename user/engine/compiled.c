@@ -56,7 +56,7 @@ static size_t words_kept(const struct compiled_cache *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < COMPILED_KEPT; i++)
-		n += c->places[i].image.count;
+		n += policy_image_words(&c->places[i].image);
 	return n;
 }
 
@@ -64,7 +64,7 @@ struct compiled *compiled_keep(struct compiled_cache *c, struct compiled *from)
 {
 	struct compiled *p;
 
-	while (!free_place(c) || (words_kept(c) && words_kept(c) + from->image.count > COMPILED_WORDS))
+	while (!free_place(c) || (words_kept(c) && words_kept(c) + policy_image_words(&from->image) > COMPILED_WORDS))
 		compiled_drop(oldest(c));
 	p = free_place(c);
 	*p = *from;

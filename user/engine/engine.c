@@ -65,6 +65,7 @@ static void count_all(struct engine *e)
 			continue;
 		account_session(e, s);
 		account_notices(e, s);
+		account_ends(e, s);
 	}
 	e->counted_ms = clock_mono_ms();
 }

@@ -71,17 +71,26 @@ static int cache_key(const struct session_generation *g, struct buf *key)
 	return key->err;
 }
 
+/* One that was kept may have ended since: then it is as wrong as a text that comes with it. */
+static bool has_ended(const struct compiled *c, int64_t now_s)
+{
+	int64_t end_s = policy_next_end(c->policy, 0);
+
+	return end_s && end_s <= now_s;
+}
+
 static int compile(const struct session_generation *g, const struct generation_ask *ask, struct compiled **out, struct diags *diags)
 {
 	_cleanup_(compiled_drop) struct compiled fresh = { 0 };
+	int64_t now_s = time(NULL);
 	int err = cache_key(g, &fresh.key);
 
 	if (err)
 		return err;
 	*out = compiled_find(ask->cache, &fresh.key);
-	if (*out)
+	if (*out && !has_ended(*out, now_s))
 		return diags_add(diags, &(*out)->diags);
-	err = load(g, ask->own, time(NULL), &fresh.policy, diags);
+	err = load(g, ask->own, now_s, &fresh.policy, diags);
 	if (!err)
 		err = policy_compile(fresh.policy, &fresh.image, diags);
 	if (!err)

@@ -82,6 +82,7 @@ int events_record(struct events *e, const void *record, size_t size, struct buf 
 	X(COMMAND_START,    "command.start",    6002, 99, 1, "a command was started in a sandbox") \
 	X(POLICY_LOAD,      "policy.load",      5019, 1, 1, "a policy is in force") \
 	X(POLICY_RELOAD,    "policy.reload",    5019, 1, 2, "a policy was replaced") \
+	X(RULE_EXPIRED,     "rule.expired",     1008, 99, 2, "a rule is past its until") \
 	X(COVERAGE,         "coverage",         5019, 1, 1, "what is enforced here") \
 	X(GAP,              "gap",              1008, 99, 4, "records were lost") \
 	X(COUNTED,          "counted",          1008, 99, 3, "refusals that have no event of their own") \

@@ -55,6 +55,15 @@ static int mark_live(struct kernel *k)
 	return 0;
 }
 
+/* A policy's slots, whichever of them is in force. */
+static void point(const struct kernel *k, uint8_t *pointed, uint32_t number)
+{
+	size_t left = ENDS_MAX + 1;
+
+	for (number = k->slots[number].first; number && number < MAX_SLOTS && left--; number = k->slots[number].next)
+		pointed[number] = 1;
+}
+
 /* Slots that a dead engine filled and no sandbox needs. */
 static void reap_orphans(struct kernel *k)
 {
@@ -67,9 +76,10 @@ static void reap_orphans(struct kernel *k)
 
 		if (!sb->id || sb->slot >= MAX_SLOTS)
 			continue;
-		if (sb->replaced == sb->slot || sb->replaced >= MAX_SLOTS)
+		if (sb->replaced >= MAX_SLOTS || k->slots[sb->replaced].first == k->slots[sb->slot].first)
 			sb->replaced = 0;	/* its engine died before the flip */
-		pointed[sb->slot] = pointed[sb->replaced] = 1;
+		point(k, pointed, sb->slot);
+		point(k, pointed, sb->replaced);
 	}
 	pointed[0] = 0;
 	for (i = 0; i < MAX_SLOTS; i++)

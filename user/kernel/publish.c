@@ -3,6 +3,7 @@
  * Publishing: a policy's image goes into arena words that no slot points at, its slot is filled while no sandbox points at it, and one
  * store of a slot number puts it in force. What it replaces is reused only after a grace period: a program that runs now may still read it.
  */
+#include <sys/timex.h>
 #include <time.h>
 #include "base/base.h"
 #include "kernel/internal.h"
@@ -15,15 +16,20 @@ void publish_grace(struct kernel *k)
 	(void)bpf_map_update_elem(k->grace_outer, &zero, &k->grace_inner, BPF_ANY);
 }
 
-/* After a grace period. */
+/* After a grace period: all slots of the policy, whichever is in force. */
 static void slot_retire(struct kernel *k, uint32_t number)
 {
-	struct policy_slot *s = &k->slots[number];
+	number = k->slots[number].first;
+	while (number) {
+		struct policy_slot *s = &k->slots[number];
 
-	spans_drop(&k->arena_spans, s->arena_base);
-	spans_drop(&k->arena_spans, s->anchors_off);
-	spans_drop(&k->counter_spans, s->counter_base);
-	s->in_use = 0;
+		spans_drop(&k->arena_spans, s->arena_base);
+		spans_drop(&k->arena_spans, s->anchors_off);
+		spans_drop(&k->counter_spans, s->counter_base);
+		s->in_use = 0;
+		number = s->next;
+		s->first = s->next = 0;
+	}
 }
 
 /* Rows that ended and their slots, which wait for the grace period together: nobody waits for it while a sandbox ends. */
@@ -130,27 +136,78 @@ static int slot_free_number(struct kernel *k, uint32_t *out)
 	return -ENOSPC;
 }
 
-static int slot_try(struct kernel *k, struct policy_image *img, uint32_t generation, uint32_t *number)
+/* Since the epoch, as the kernel's programs read the time: leap seconds included, as many as this host knows of. */
+static uint64_t end_ns(int64_t end_s)
 {
-	uint32_t slot, cells = img->slot.nrules + B_COUNT, base;
+	struct timex t = { 0 };
+
+	if (!end_s)
+		return 0;
+	if (adjtimex(&t) < 0)
+		t.tai = 0;	/* early by as much, never late */
+	return (end_s + t.tai) * 1000000000ull;
+}
+
+/* The counters that all slots of a policy add to: the first one takes them. */
+static int counters_place(struct kernel *k, const struct policy_image *img, const struct policy_slot *before, uint32_t *base)
+{
+	uint32_t cells = img->slot.nrules + B_COUNT;
+	int err;
+
+	if (before) {
+		*base = before->counter_base;
+		return spans_mark(&k->counter_spans, *base, cells);
+	}
+	err = spans_take(&k->counter_spans, cells, 0, base);
+	if (!err)
+		memset(k->counters + *base, 0, cells * sizeof(*k->counters));
+	return err;
+}
+
+/* One image into a free slot; before: the one that it follows in time, NULL for the first. */
+static int slot_place(struct kernel *k, struct policy_image *img, struct policy_slot *before, uint32_t *number)
+{
+	uint32_t slot, base;
 	int err = slot_free_number(k, &slot);
 
 	if (!err)
 		err = place_image(k, img);
 	if (err)
 		return err;
-	err = spans_take(&k->counter_spans, cells, 0, &base);
+	err = counters_place(k, img, before, &base);
 	if (err) {
 		unplace_image(k, img);
 		return err;
 	}
-	memset(k->counters + base, 0, cells * sizeof(*k->counters));
 	k->slots[slot] = img->slot;
-	k->slots[slot].generation = generation;
 	k->slots[slot].counter_base = base;
 	k->slots[slot].arena_words = img->count;
 	k->slots[slot].in_use = 1;
+	k->slots[slot].end_ns = end_ns(img->end_s);
+	k->slots[slot].first = before ? before->first : slot;
+	if (before)
+		before->next = slot;
 	*number = slot;
+	return 0;
+}
+
+static int slot_try(struct kernel *k, struct policy_image *img, uint32_t generation, uint32_t *number)
+{
+	struct policy_slot *before = NULL;
+	uint32_t first = 0, slot;
+
+	for (; img; img = img->next) {
+		int err = slot_place(k, img, before, &slot);
+
+		if (err && first)
+			slot_retire(k, first);
+		if (err)
+			return err;
+		first = first ? first : slot;
+		before = &k->slots[slot];
+		before->generation = generation;
+	}
+	*number = first;
 	return 0;
 }
 

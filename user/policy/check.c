@@ -109,10 +109,21 @@ static int deny_order(const void *a, const void *b)
 	return strcmp(((const struct deny_path *)a)->literal, ((const struct deny_path *)b)->literal);
 }
 
-/* For everybody and for ever: what another deny refuses may yet be allowed. */
+static void deny_ends_check(const struct policy *p, struct diags *d)
+{
+	for (size_t i = 0; i < p->rule_count; i++) {
+		const struct rule *rule = p->rules[i];
+
+		if (rule->deny && rule->until_s && rule->until_at.file)
+			diag_at(d, true, rule->until_at, CODE("deny-until") "time alone opens nothing: this deny goes on after its \"until\""
+				HELP "from then on the policy is an error until somebody removes the deny or renews it");
+	}
+}
+
+/* For everybody: what another deny refuses may yet be allowed. Its `until` ends no deny. */
 static bool is_lasting_deny(const struct rule *rule)
 {
-	return rule->deny && !rule->by_count && !rule->until_s;
+	return rule->deny && !rule->by_count;
 }
 
 static void denies_collect(const struct policy *p, struct denies *all, struct diags *d)
@@ -306,6 +317,7 @@ void policy_check(struct policy *p, bool only_check, struct diags *d)
 	classes_check(p, only_check, d);
 	open_check(p, d);
 	names_check(p, d);
+	deny_ends_check(p, d);
 	dead_paths_check(p, d);
 	dead_addresses_check(p, d);
 	for (size_t i = 0; i < p->rule_count; i++) {

@@ -200,7 +200,7 @@ static __u64 stamp_of(const struct words *w)
 	return stamp ? stamp : 1;
 }
 
-int policy_compile(const struct policy *p, struct policy_image *out, struct diags *diags)
+int compile_image(const struct policy *p, struct policy_image *out, struct diags *diags)
 {
 	_cleanup_(parts_done) struct parts parts = {};
 	struct compiler c = { .p = p, .d = diags };
@@ -222,13 +222,6 @@ int policy_compile(const struct policy *p, struct policy_image *out, struct diag
 	img.stamp = stamp_of(&w);
 	*out = img;
 	return 0;
-}
-
-void policy_image_done(struct policy_image *img)
-{
-	free(img->words);
-	free(img->anchors);
-	*img = (struct policy_image){};
 }
 
 /* ---- moving an image ---- */

@@ -56,6 +56,7 @@ struct compiler {
 };
 #define ROW_EMPTY 0u		/* the first row of every image: nothing matched */
 
+int compile_image(const struct policy *p, struct policy_image *out, struct diags *diags);	/* compile.c: of all rules, as if none ended */
 bool compile_fail(struct compiler *c, int err);		/* remembers the first; false */
 bool compile_too_big(struct compiler *c, const struct rule *rule, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool words_push(struct compiler *c, struct words *w, uint32_t word);

@@ -196,6 +196,12 @@ static bool network_matches(const struct rule *rule, const struct policy_action 
 	return rule->protos & (a->proto == 17 ? PROTO_UDP : PROTO_TCP) && port_matches(rule, a->port) && peer_matches(rule, a);
 }
 
+/* An allow ends at its `until`; a deny does not: time alone opens nothing. */
+bool rule_has_ended(const struct rule *rule, const struct policy_action *a)
+{
+	return !rule->deny && rule->until_s && a->at_s >= rule->until_s;
+}
+
 /* A rule for some programs is nobody else's, and a question that names no program is about another. */
 static bool program_matches(const struct rule *rule, const struct policy_action *a)
 {
@@ -210,7 +216,7 @@ static bool rule_matches(const struct rule *rule, const struct policy_action *a)
 {
 	unsigned verb = a->verb == PV_STAT ? VERB_READ : a->verb;
 
-	if (!(rule->verbs & 1u << verb) || !program_matches(rule, a))
+	if (!(rule->verbs & 1u << verb) || !program_matches(rule, a) || rule_has_ended(rule, a))
 		return false;
 	if (verb >= PV_CALL)
 		return named_matches(rule, a);

@@ -42,7 +42,7 @@ static unsigned path_nearness(const struct policy *p, uint32_t number, const str
 	size_t most = 0;
 
 	if (path_hit(rule, a)) {
-		*missing = !verb ? "verb" : rule->by_count && !alone_allows(p, number, a) ? "program" : "nothing";
+		*missing = !verb ? "verb" : rule_has_ended(rule, a) ? "time" : rule->by_count && !alone_allows(p, number, a) ? "program" : "nothing";
 		return verb ? 3000 : 2000;
 	}
 	*missing = "path";
@@ -64,6 +64,10 @@ static unsigned network_nearness(const struct policy *p, uint32_t number, const 
 		return 3000;
 	if (!(rule->verbs & 1u << a->verb))
 		return 0;
+	*missing = "time";
+	other.at_s = 0;
+	if (alone_allows(p, number, &other))
+		return 2500;
 	*missing = "protocol";
 	other.proto = a->proto == 17 ? 6 : 17;
 	if (alone_allows(p, number, &other))
@@ -77,9 +81,12 @@ static unsigned network_nearness(const struct policy *p, uint32_t number, const 
 /* Judged by name: near is what lists something of the kind at all, nearer what has a deny in front of it. */
 static unsigned named_nearness(const struct policy *p, uint32_t number, const struct policy_action *a, const char **missing)
 {
-	bool hit = alone_allows(p, number, a);
+	struct policy_action early = *a;
+	bool hit;
 
-	*missing = hit ? "nothing" : "name";
+	early.at_s = 0;
+	hit = alone_allows(p, number, &early);
+	*missing = hit ? rule_has_ended(p->rules[number], a) ? "time" : "nothing" : "name";
 	return hit ? 3000 : 1;
 }
 

@@ -99,7 +99,8 @@ struct rule {
 	/* Fields that any rule may carry and the kernel does not know yet. */
 	struct pattern *by;	/* none: every program */
 	size_t by_count;
-	int64_t until_s;	/* since the epoch: ends at this second; 0: never */
+	int64_t until_s;	/* since the epoch: an allow ends at this second; 0: never */
+	struct text_place until_at;
 	enum effect effect;
 	bool record_required;
 };
@@ -314,7 +315,7 @@ extern const struct shape shape_rule_id, shape_until, shape_effect, shape_record
 #define RULE_FIELDS \
 	NOTE_FIELDS, \
 	UNBUILT("by", read_rule_by, &shape_paths, "The programs that may use the rule, by path; what they start may not."), \
-	UNBUILT("until", read_rule_until, &shape_until, "When the rule ends: a day (its end, in UTC) or a time with its zone."), \
+	FIELD("until", read_rule_until, &shape_until, "When the rule ends: a day (its end, in UTC) or a time with its zone."), \
 	UNBUILT("record", read_rule_record, &shape_record_required, "required: refused while it cannot be recorded.")
 #define EFFECT_FIELD \
 	UNBUILT("effect", read_rule_effect, &shape_effect, "What it does to the other side; the read-only stage keeps only what says read.")
@@ -356,7 +357,6 @@ bool wildcard_matches(const char *pattern, const char *text);	/* "*" alone means
 extern const char *const limit_words[];
 bool amount_parse(const char *limit, const char *text, uint64_t *out, char why[200]);
 void amount_print(struct buf *out, const char *limit, uint64_t amount);
-bool until_parse(const char *text, int64_t *out);	/* a day (its end, UTC) or an RFC 3339 time */
 void until_print(struct buf *out, int64_t until_s);
 
 /* ---- eval_named.c ---- */
@@ -366,6 +366,8 @@ bool is_guarded(const struct policy_action *a);		/* else it is allowed where no 
 uint32_t label_refuses(const struct policy *p, const struct policy_action *a, uint32_t allowed_by);	/* a rule's number or RULE_NONE */
 
 bool refusal_word_is_known(const char *word);	/* refusal.c: a class, a verb or everything */
+
+bool rule_has_ended(const struct rule *rule, const struct policy_action *a);	/* eval.c */
 
 /* ---- canonical.c ---- */
 struct rule_key {

@@ -132,12 +132,21 @@ struct policy_image {
 	__u64 stamp;		/* of words; never 0; images with different ones differ */
 	__u32 *anchors;		/* the sandbox's own: where its parameters' values lead in words, which others share (abi.h) */
 	size_t anchor_words;
+	int64_t end_s;		/* in force until then, since the epoch; then `next` is. 0: for ever */
+	struct policy_image *next;	/* the first one's, as all behind it */
 	struct policy_layout {	/* counts of what holds offsets in it, for relocation; and for people */
 		__u32 glob_states, trie_off, trie_states, edge_off, edges, net_sets, rows;
 		__u32 trie_anchors[ANCHORS_MAX], glob_anchors[ANCHORS_MAX];	/* before any relocation */
 	} layout;
 };
-int policy_compile(const struct policy *p, struct policy_image *out, struct diags *diags);	/* -E2BIG with a diag naming the rule */
+/* One image for each time between two ends of rules, in their order. -E2BIG with a diag naming the rule. */
+int policy_compile(const struct policy *p, struct policy_image *out, struct diags *diags);
+const struct policy_image *policy_image_at(const struct policy_image *img, int64_t at_s);	/* the one in force then */
+size_t policy_image_words(const struct policy_image *img);	/* of all of them */
+/* The earliest end of a rule after this time, 0: none. Also of a deny, which does not end by itself (docs/policy.md). */
+int64_t policy_next_end(const struct policy *p, int64_t after_s);
+bool until_parse(const char *text, int64_t *out);	/* a day (its end, UTC) or an RFC 3339 time */
+int64_t policy_rule_end(const struct policy *p, uint32_t rule);	/* 0: none */
 void policy_image_relocate(struct policy_image *img, __u32 base);	/* make every offset in words and slot absolute */
 void policy_image_done(struct policy_image *img);
 
@@ -159,6 +168,7 @@ struct policy_action {
 	uint64_t amount;	/* PV_LIMIT: of the limit `name` */
 	const char *by;		/* the program that acts; NULL: one that no rule names */
 	const char *after;	/* the label that it has; NULL: none */
+	int64_t at_s;		/* when, since the epoch; 0: before any rule has ended */
 };
 struct policy_verdict {
 	bool allowed;
@@ -261,7 +271,7 @@ struct policy_explanation {
 	bool has_rule, has_nearest;
 	struct policy_rule_info rule;		/* that decided; a builtin has no line */
 	struct policy_rule_info nearest;	/* refused: the allow that comes closest */
-	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol", "program", "name"; "nothing": a deny wins over it */
+	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol", "program", "name", "time" (it has ended); "nothing": a deny wins over it */
 };
 int policy_explain(const struct policy *p, const struct policy_action *a, struct policy_explanation *out);
 

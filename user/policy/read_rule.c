@@ -122,6 +122,7 @@ bool read_rule_until(struct reader *r, const struct yaml_node *n, void *rule)
 		READ_ERROR(r, n, CODE("bad-time") "\"until\" is a day or a time" HELP "write 2027-03-31 (its end, in UTC) or, with the zone, 2027-03-31T12:00:00Z");
 		return false;
 	}
+	it->until_at = PLACE(r->file, n);
 	if (!r->src->now_s || it->until_s > r->src->now_s)
 		return true;
 	READ_ERROR(r, n, CODE("expired") "this rule has expired: it held until %s" HELP "renew \"until\", or remove the rule", n->text);

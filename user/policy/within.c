@@ -8,7 +8,7 @@
 
 static bool is_narrowed(const struct rule *rule)
 {
-	return rule->by_count || rule->until_s;
+	return rule->by_count || (rule->until_s && !rule->deny);
 }
 
 /* The rules that count, copied, each for every program and for ever. */

@@ -37,6 +37,7 @@ struct session_generation {
 	char **params;			/* "k=v" */
 	size_t param_count;
 	struct ledger ledger;
+	int64_t ends_told_s;		/* rules that were to end by then are in the record; 0: not known */
 	struct session_generation *older;
 };
 
