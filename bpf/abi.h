@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #endif
 
-#define BAILIFF_ABI_VERSION 4
+#define BAILIFF_ABI_VERSION 5
 
 /* ---- limits ---- */
 #define PATH_BYTES	4096	/* the kernel's PATH_MAX: a longer path is refused, with its reason */
@@ -26,6 +26,7 @@
 #define ANCHORS_MAX	4	/* values of path parameters that an image can be shared over; more are compiled in */
 #define MAX_RULES	0xfff0u	/* rule numbers are u16 in the rows */
 #define RULE_NONE	0xffffu
+#define RULE_RECORD	0xfffeu	/* in the place of a deny: none, and an allow that matches says `record: required` */
 #define ARGV_BYTES	2048
 #define FOLD_WINDOW_NS	10000000000ull
 
@@ -73,6 +74,7 @@ enum verb {
 	X(TTY,             "guard.tty",        "typing into a terminal from inside (TIOCSTI, TIOCLINUX)") \
 	X(CAPABILITY,      "guard.capability", "a privilege against the host") \
 	X(DEADLINE,        "session.deadline", "the session's deadline has passed") \
+	X(UNRECORDED,      "session.unrecorded", "a rule wants this on the record, and there is no room for it") \
 	X(ENDED,           "session.ended",    "the session has ended") \
 	X(OVERLOAD,        "session.overload", "a kernel-side limit of Bailiff is reached; unknown is refused")
 enum builtin_rule {
@@ -125,7 +127,8 @@ enum stage { STAGE_OBSERVE, STAGE_ENFORCE };
  *   literals: all other paths, "*" and "?" included; sparse (for literal paths: a trie). t = word index of {edges, fall, row};
  *             e = arena[t] + 2 * byte; t' = arena[e] == t ? arena[e + 1] : arena[t + 1]. Verdict row: row_off + 8 * arena[t + 2].
  *             The edges of all states overlap in one area; e + 1 lies in it for every byte, and an entry that nobody has holds ~0.
- * A verdict row is 8 words; word v of a path verb is deny << 16 | allow, each a rule number or RULE_NONE.
+ * A verdict row is 8 words; word v of a path verb is deny << 16 | allow, each a rule number or RULE_NONE; deny may be RULE_RECORD, here and in
+ * port tables: above every rule, so that the smallest of several is a deny if there is one, else the wish for a record if anybody has it.
  * deny = min(deny of t, deny of g); refused if there is one; else allow = min of the two; else the class default: refused by its
  * BUILTIN, or, where the class is open, allowed with RULE_NONE.
  * The path is absolute, without a trailing slash, "/" for the root. The pair after one more '/' says what
@@ -288,7 +291,7 @@ struct rec_exit {
 	__u32 pad;
 };
 
-/* connect, send, listen that was allowed and that record: asks for */
+/* connect, send, bind, listen that was allowed and that `record:` asks for, of the policy or of a rule */
 struct rec_flow {
 	struct rec_head h;
 	__u16 operation;
@@ -297,14 +300,13 @@ struct rec_flow {
 	struct rec_addr addr;
 };
 
-/* open, write that was allowed and that record: asks for; the path follows */
+/* A path's act that was allowed and that `record:` asks for, of the policy or of a rule; one path follows, of a second name both */
 struct rec_file {
 	struct rec_head h;
 	__u16 operation;
 	__u16 verbs;		/* bits */
 	__u32 rule;
-	__u32 path_len;
-	__u32 pad;
+	__u32 path_len, path2_len;
 };
 
 /* The host's own state, in a pinned one-element array: what a successor must agree with. */

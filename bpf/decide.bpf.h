@@ -24,8 +24,9 @@ static __always_inline void decide_verb(struct arena *a, struct policy_slot *slo
 	bool open = slot->flags & (verb == VERB_UNIX ? SLOT_OPEN_SOCKETS : SLOT_OPEN_FILES);
 
 	out->verb = verb;
-	out->refused = deny != RULE_NONE || (allow == RULE_NONE && !open);
-	if (deny != RULE_NONE)
+	out->refused = deny < RULE_RECORD || (allow == RULE_NONE && !open);
+	out->required |= deny == RULE_RECORD;
+	if (deny < RULE_RECORD)
 		out->rule = rule_of_cell(deny, slot->nrules);
 	else if (allow != RULE_NONE)
 		out->rule = rule_of_cell(allow, slot->nrules);
@@ -39,8 +40,8 @@ static __always_inline void decide_verb(struct arena *a, struct policy_slot *slo
 #define EACH_PATH_VERB(X) X(VERB_READ) X(VERB_CHANGE) X(VERB_CREATE) X(VERB_REMOVE) X(VERB_EXECUTE) X(VERB_UNIX)
 
 /*
- * All verbs of the mask at the states of walk `which`, into the scratch's ruling; the first that is refused decides. A walk that did not run
- * (state 0) refuses: word 0 of the arena is no state. Global, so that it is verified once a program.
+ * All verbs of the mask at the states of walk `which`, into the scratch's ruling; the first that is refused decides. `required` is added to. A
+ * walk that did not run (state 0) refuses: word 0 of the arena is no state. Global, so that it is verified once a program.
  */
 noinline int decide_path(__u32 index, __u32 which, __u32 slot_index, __u32 verbs)
 {
@@ -88,9 +89,10 @@ noinline int path_rights(__u32 index, __u32 which, __u32 slot_index)
 	if (!slot || !a || !w->trie || !w->glob)
 		return 0;
 #define X(v) \
+	one.required = 0; \
 	decide_verb(a, slot, w->trie, w->glob, v, &one); \
 	if (!one.refused) \
-		s->ruling.rights |= 1u << (v);
+		s->ruling.rights |= 1u << (v) | (one.required ? 0 : 1u << (RIGHTS_UNRECORDED + (v)));
 	EACH_PATH_VERB(X)
 #undef X
 	return 0;
@@ -176,7 +178,8 @@ static __always_inline void ruling_of_cell(const struct policy_slot *slot, __u32
 {
 	__u32 deny = cell >> 16, allow = cell & 0xffff;
 
-	if (deny != RULE_NONE) {
+	out->required = deny == RULE_RECORD;
+	if (deny < RULE_RECORD) {
 		out->rule = rule_of_cell(deny, slot->nrules);
 	} else if (allow != RULE_NONE) {
 		out->rule = rule_of_cell(allow, slot->nrules);

@@ -62,10 +62,13 @@ static __always_inline void head_number(struct rec_head *head, __u32 ring)
 }
 
 /* Telemetry is read on a timer: a wake-up per record costs ten times the record (PERF.md 3). */
-static __always_inline void submit(void *ring, const void *record, __u64 size, __u64 flags, __u32 lost_as)
+/* False: it found no room, and that is counted. */
+static __always_inline bool submit(void *ring, const void *record, __u64 size, __u64 flags, __u32 lost_as)
 {
-	if (bpf_ringbuf_output(ring, (void *)record, size, flags))
-		count_lost(lost_as);
+	if (!bpf_ringbuf_output(ring, (void *)record, size, flags))
+		return true;
+	count_lost(lost_as);
+	return false;
 }
 
 /* A rule's place in what a slot has by rule: builtins follow the policy's own. */

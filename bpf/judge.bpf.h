@@ -191,15 +191,22 @@ static __always_inline bool records_file(const struct policy_slot *slot, const s
 	return (slot->record & 1u << RECORD_OPEN && o->op == ACT_OPEN) || (slot->record & 1u << RECORD_WRITE && o->verbs & WRITES);
 }
 
-/* What `record:` asks for about an allowed open or write. */
-static __always_inline enum judgement record_allowed(const struct here *h, struct scratch *s, const struct object *o)
+/* No record, no action. Counted exactly, whether or not the other ring has room for this refusal. */
+static __always_inline enum judgement refuse_unrecorded(const struct here *h, struct scratch *s, __u32 index, const struct object *o, __u64 needs)
+{
+	s->ruling.rule = RULE_BUILTIN(UNRECORDED);
+	return refuse_path(h, s, index, o->op, needs) ? JUDGE_REFUSE : JUDGE_PASS;
+}
+
+/* What `record:` asks for about an act that is allowed, with one walked path or both: of the policy, which may be lost, or of a rule, which may not. */
+static __always_inline enum judgement record_allowed(const struct here *h, struct scratch *s, __u32 index, const struct object *o, __u64 needs)
 {
 	struct who who = { h->sandbox, h->command, h->generation };
 	__u32 slot_index = h->slot, len;
 	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
 	struct rec_file *f = (void *)s->record;
 
-	if (!records_file(slot, o))
+	if (!s->ruling.required && !records_file(slot, o))
 		return JUDGE_PASS;
 	if (o->early)
 		return JUDGE_LATER;	/* nor is anything created yet that could be told */
@@ -209,10 +216,18 @@ static __always_inline enum judgement record_allowed(const struct here *h, struc
 	f->verbs = o->verbs;
 	f->rule = s->ruling.rule;
 	len = f->path_len = copy_text(s, sizeof(*f), 0);
+	if (needs & NEEDS_MASK << NEEDS_OTHER) {
+		f->path2_len = copy_text(s, sizeof(*f) + len, 1);
+		len += f->path2_len;
+	}
+	asm volatile("" : "+r"(len));
+	if (len > 2 * PATH_BYTES)
+		return s->ruling.required ? JUDGE_REFUSE : JUDGE_PASS;
 	f->h.size += len;
 	head_number(&f->h, RING_TELEMETRY);
-	submit(&telemetry, f, sizeof(*f) + len, BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST);
-	return JUDGE_PASS;
+	if (submit(&telemetry, f, sizeof(*f) + len, BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST) || !s->ruling.required)
+		return JUDGE_PASS;
+	return refuse_unrecorded(h, s, index, o, needs);
 }
 
 static __always_inline int judge_walked(const struct here *h, const struct object *o, struct scratch *s, __u32 index, bool steers)
@@ -224,6 +239,7 @@ static __always_inline int judge_walked(const struct here *h, const struct objec
 	if (s->walks[0].internal)
 		return judge_internal(h, o);
 	path_run(index, 0, h->slot);
+	s->ruling.required = 0;
 	decide_path(index, 0, h->slot, o->verbs);
 	if (steers && !s->ruling.refused) {
 		s->ruling.refused = 1;
@@ -232,7 +248,7 @@ static __always_inline int judge_walked(const struct here *h, const struct objec
 	}
 	if (s->ruling.refused)
 		return o->early ? JUDGE_LATER : refuse_path(h, s, index, o->op, needs_of(o->dentry, o->verbs, 0));
-	return record_allowed(h, s, o);
+	return record_allowed(h, s, index, o, needs_of(o->dentry, o->verbs, 0));
 }
 
 static __always_inline int judge(const struct here *h, const struct object *o)

@@ -179,8 +179,10 @@ struct ruling {
 	__u32 rule;	/* that allowed or refused; RULE_NONE where an open class's default allowed */
 	__u32 refused;
 	__u32 verb;	/* which of the asked verbs was refused; else the last one */
-	__u32 rights;	/* of a path: the verbs that are allowed, as bits; filled by path_rights() */
+	__u32 rights;	/* of a path: the verbs that are allowed, as bits, and above RIGHTS_UNRECORDED those without a record; filled by path_rights() */
+	__u32 required;	/* allowed only with a record of it; of several questions, if any was */
 };
+#define RIGHTS_UNRECORDED 16
 struct report {
 	__u64 sandbox;
 	__u32 command, slot;

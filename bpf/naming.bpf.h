@@ -16,7 +16,8 @@ static __always_inline int name_error(enum name_verdict v)
 
 /*
  * A new name grants nothing that the old one lacked: a directory keeps its states below (what lies in it keeps its rights; where an
- * anchor lies in it that is never so), anything else gains no verb. to is walks[to], from walks[!to].
+ * anchor lies in it that is never so), anything else gains no verb, nor one without the record that
+ * the old name wants. to is walks[to], from walks[!to].
  */
 static __always_inline bool name_grants(struct scratch *s, __u32 index, __u32 slot, bool directory, __u32 to)
 {
@@ -99,6 +100,7 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 		return refuse_unknown(h, &o, s->walks[0].why ? s->walks[0].why : s->walks[1].why) ? NAME_REFUSED : NAME_FINE;
 	path_run(index, 0, h->slot);
 	path_run(index, 1, h->slot);
+	s->ruling.required = 0;
 	decide_path(index, 0, h->slot, n->old_verbs);
 	if (!s->ruling.refused)
 		decide_path(index, 1, h->slot, n->new_verbs);
@@ -110,8 +112,7 @@ static __always_inline enum name_verdict judge_naming_in(const struct here *h, c
 		return refuse_name(h, s, index, n->op, needs);
 	if (name_grants_later(index, h->slot, kinds))
 		return refuse_name(h, s, index, n->op, needs);
-	record_allowed(h, s, &o);
-	return NAME_FINE;
+	return record_allowed(h, s, index, &o, needs) == JUDGE_REFUSE ? NAME_REFUSED : NAME_FINE;
 }
 
 static __always_inline enum name_verdict judge_naming(const struct here *h, const struct naming *n)

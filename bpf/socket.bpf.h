@@ -16,28 +16,31 @@ static __always_inline int refuse_socket(const struct here *h, __u32 rule, enum 
 {
 	struct report r;
 
-	report_init(&r, h, rule == RULE_BUILTIN(NETWORK_DEFAULT) || rule < BUILTIN_BASE ? CLASS_NETWORK : CLASS_SOCKETS, verb, op);
+	report_init(&r, h, rule == RULE_BUILTIN(NETWORK_DEFAULT) || rule == RULE_BUILTIN(UNRECORDED) || rule < BUILTIN_BASE ? CLASS_NETWORK : CLASS_SOCKETS, verb, op);
 	r.rule = rule;
 	if (addr)
 		r.addr = *addr;
 	return report_refusal(&r);
 }
 
-static __always_inline void record_flow(const struct here *h, __u32 rule, enum record_kind kind, enum operation op, const struct rec_addr *addr)
+/* What `record:` asks for. False: a rule requires it, and there is no room. */
+static __always_inline bool record_flow(const struct here *h, const struct ruling *ruling, enum record_kind kind, enum operation op,
+					const struct rec_addr *addr)
 {
 	struct who who = { h->sandbox, h->command, h->generation };
 	__u32 slot_index = h->slot;
 	struct policy_slot *slot = bpf_map_lookup_elem(&slots, &slot_index);
 	struct rec_flow f = {};
+	bool wanted = slot && slot->record & 1u << kind && op != ACT_SEND && op != ACT_BIND;
 
-	if (!slot || !(slot->record & 1u << kind))
-		return;
+	if (!ruling->required && !wanted)
+		return true;
 	head_fill(&f.h, REC_FLOW, RING_TELEMETRY, sizeof(f), &who);
 	f.operation = op;
-	f.rule = rule;
+	f.rule = ruling->rule;
 	f.addr = *addr;
 	head_number(&f.h, RING_TELEMETRY);
-	submit(&telemetry, &f, sizeof(f), BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST);
+	return submit(&telemetry, &f, sizeof(f), BPF_RB_NO_WAKEUP, KC_TELEMETRY_LOST) || !ruling->required;
 }
 
 /* ---- what a socket is ---- */
@@ -203,8 +206,8 @@ static __always_inline int judge_address(const struct here *h, const struct rec_
 	decide_address(&addr, h->slot, listen, &ruling);
 	if (ruling.refused)
 		return refuse_socket(h, ruling.rule, verb, op, a);
-	if (op != ACT_SEND && op != ACT_BIND)
-		record_flow(h, ruling.rule, listen ? RECORD_LISTEN : RECORD_CONNECT, op, a);
+	if (!record_flow(h, &ruling, listen ? RECORD_LISTEN : RECORD_CONNECT, op, a))
+		return refuse_socket(h, RULE_BUILTIN(UNRECORDED), verb, op, a);
 	return 0;
 }
 

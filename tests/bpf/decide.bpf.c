@@ -21,7 +21,9 @@ static __always_inline void answer_path(struct decide_question *q, struct scratc
 		return;
 	s->walks[0].pos = at;
 	path_run(index, 0, q->slot);
+	s->ruling.required = 0;
 	decide_path(index, 0, q->slot, q->verbs);
+	q->required = s->ruling.required;
 	q->refused = s->ruling.refused;
 	q->rule = s->ruling.rule;
 }
@@ -38,6 +40,7 @@ int decide(struct decide_question *q)
 	if (!q->verbs) {
 		decide_address(&addr, q->slot, q->listen, &ruling);
 		q->refused = ruling.refused;
+		q->required = ruling.required;
 		q->rule = ruling.rule;
 		return 0;
 	}

@@ -8,7 +8,7 @@
 struct decide_question {
 	__u32 slot, verbs;	/* verbs 0: the address is asked */
 	__u32 len, listen;
-	__u32 refused, rule;	/* the answer */
+	__u32 refused, rule, required, pad;	/* the answer */
 	struct rec_addr addr;
 	char path[PATH_BYTES];
 };

@@ -117,6 +117,7 @@ static void ask(struct decide_bpf *d, uint32_t slot, const struct policy_action 
 	CHECK(q.refused < 2);
 	out->allowed = !q.refused;
 	out->rule = q.rule;
+	out->recorded = out->allowed && q.required;
 }
 
 TEST(the_kernels_decision_code_agrees_with_the_oracle)
@@ -145,6 +146,7 @@ TEST(the_kernels_decision_code_agrees_with_the_oracle)
 			describe(&r, text.data, &a, &x);
 		CHECK_EQ(y.allowed, x.allowed);
 		CHECK_EQ(y.rule, x.rule);
+		CHECK_EQ(y.recorded, x.recorded);
 		tally[x.allowed]++;
 		policy_action_done(&a);
 	}

@@ -54,6 +54,7 @@ static void compare(const char *text, const struct policy *p, const struct polic
 		describe(r, text, &a, &x, &y);
 	CHECK_EQ(y.allowed, x.allowed);
 	CHECK_EQ(y.rule, x.rule);
+	CHECK_EQ(y.allowed && y.recorded, x.recorded);
 	policy_action_done(&a);
 }
 
@@ -156,6 +157,7 @@ static void below_compare(const struct policy *p, const struct policy_image *img
 		CHECK_OK(policy_eval(p, &a, &y));
 		CHECK_EQ(x.allowed, y.allowed);
 		CHECK_EQ(x.rule, y.rule);
+		CHECK_EQ(x.recorded, y.recorded);
 	}
 }
 

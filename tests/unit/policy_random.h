@@ -19,7 +19,7 @@ struct random_given {
 };
 struct random {
 	uint64_t state;
-	bool ends;			/* rules with `until`, and actions at a time */
+	bool ends;			/* rules with `until` and `record: required`, and actions at a time */
 	bool params;			/* policies with parameters too: whoever loads their text again gives them again */
 	struct random_given given;	/* the last policy's parameters: "p", "q", "s" */
 };
@@ -160,6 +160,8 @@ static inline void random_until(struct random *r, struct buf *out)
 {
 	if (r->ends && random_chance(r, 35))
 		buf_addf(out, ", until: \"%s\"", PICK(r, random_untils));
+	if (r->ends && random_chance(r, 20))
+		buf_add_str(out, ", record: required");
 }
 
 /* Ids decide which rule is named: some given, in another order than the text. */

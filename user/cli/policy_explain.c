@@ -43,6 +43,8 @@ static void answer_print(struct buf *out, const struct policy_action *a, const s
 		policy_rule_print(out, &e->rule);
 	else
 		buf_add_str(out, "nothing: the class is open");
+	if (e->verdict.recorded)
+		buf_add_str(out, "\n  refused while it cannot be recorded");
 	buf_add_char(out, '\n');
 	if (!e->has_nearest)
 		return;
@@ -76,6 +78,8 @@ static void answer_json(struct json *j, const char *question, const struct polic
 	json_str(j, "question", question);
 	json_str(j, "verb", policy_verb_word(a->verb));
 	json_str(j, "verdict", e->verdict.allowed ? "allowed" : "refused");
+	if (e->verdict.recorded)
+		json_str(j, "record", "required");
 	if (e->has_rule)
 		policy_rule_json(j, "rule", &e->rule);
 	if (e->has_nearest) {

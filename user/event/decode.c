@@ -123,7 +123,7 @@ static int decode_file(const void *p, size_t n, struct event *out)
 	size_t at = sizeof(f);
 
 	memcpy(&f, p, sizeof(f));
-	if (f.operation >= ACT_COUNT || take_path(p, n, &at, f.path_len, &out->path))
+	if (f.operation >= ACT_COUNT || take_path(p, n, &at, f.path_len, &out->path) || take_path(p, n, &at, f.path2_len, &out->path2))
 		return -EBADMSG;
 	out->operation = f.operation;
 	out->verbs = f.verbs;

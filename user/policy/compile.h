@@ -12,6 +12,7 @@
 #define IMAGE_WORDS_MAX	(1u << 21)	/* 8 MiB: half of what a host has for all its policies */
 #define NET_BITS_MAX	20		/* the kernel halves a table at most so often */
 #define CELL_NONE	((uint16_t)RULE_NONE)
+#define CELL_RECORD	((uint16_t)RULE_RECORD)
 
 /* ---- intern.c: byte strings to numbers 0, 1, 2, ... in the order of their first coming ---- */
 struct intern_entry {
@@ -36,7 +37,7 @@ void intern_done(struct intern *t);
 
 /* ---- the compiler ---- */
 struct row {
-	uint16_t deny[VERB_PATH_COUNT], allow[VERB_PATH_COUNT];	/* rule numbers or CELL_NONE */
+	uint16_t deny[VERB_PATH_COUNT], allow[VERB_PATH_COUNT];	/* rule numbers or CELL_NONE; deny also CELL_RECORD */
 };
 struct words {
 	uint32_t *data;
@@ -63,7 +64,8 @@ bool words_push(struct compiler *c, struct words *w, uint32_t word);
 bool words_fill(struct compiler *c, struct words *w, uint32_t word, size_t count);
 
 struct row row_none(void);
-struct row row_of_rule(uint32_t number, bool deny, uint32_t verbs);
+struct row row_of_deny(uint32_t number, uint32_t verbs);
+struct row row_of_rule(uint32_t number, const struct rule *rule);
 void row_merge(struct row *into, const struct row *more);	/* the smallest number of each cell */
 uint32_t row_index(struct compiler *c, struct row row);		/* a deny hides the allow beside it */
 struct row row_get(const struct compiler *c, uint32_t index);

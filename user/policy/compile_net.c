@@ -96,8 +96,12 @@ static uint32_t port_cell(struct compiler *c, const struct list *rules, uint32_t
 		const struct rule *rule = c->p->rules[number];
 		uint32_t *cell = rule->deny ? &deny : &allow;
 
-		if (number < *cell && port_ruled(rule, port))
+		if (!port_ruled(rule, port))
+			continue;
+		if (number < *cell)
 			*cell = number;
+		if (!rule->deny && rule->record_required && deny == RULE_NONE)
+			deny = RULE_RECORD;
 	}
 	return deny << 16 | allow;
 }

@@ -65,13 +65,28 @@ struct row row_none(void)
 	return row;
 }
 
-struct row row_of_rule(uint32_t number, bool deny, uint32_t verbs)
+struct row row_of_deny(uint32_t number, uint32_t verbs)
 {
 	struct row row = row_none();
 
 	for (int v = 0; v < VERB_PATH_COUNT; v++) {
 		if (verbs & 1u << v)
-			(deny ? row.deny : row.allow)[v] = number;
+			row.deny[v] = number;
+	}
+	return row;
+}
+
+struct row row_of_rule(uint32_t number, const struct rule *rule)
+{
+	struct row row = row_none();
+
+	if (rule->deny)
+		return row_of_deny(number, rule->verbs);
+	for (int v = 0; v < VERB_PATH_COUNT; v++) {
+		if (!(rule->verbs & 1u << v))
+			continue;
+		row.allow[v] = number;
+		row.deny[v] = rule->record_required ? CELL_RECORD : CELL_NONE;
 	}
 	return row;
 }
@@ -91,7 +106,7 @@ uint32_t row_index(struct compiler *c, struct row row)
 	uint32_t index = ROW_EMPTY;
 
 	for (int v = 0; v < VERB_PATH_COUNT; v++) {
-		if (row.deny[v] != CELL_NONE)
+		if (row.deny[v] < CELL_RECORD)
 			row.allow[v] = CELL_NONE;
 	}
 	if (intern_add(&c->rows, &row, sizeof(row), &index))

@@ -67,7 +67,7 @@ static void groups_settle(struct dfa *f, uint32_t *below)
 static bool is_relevant(const struct row *reach, const struct row *below)
 {
 	for (int v = 0; v < VERB_PATH_COUNT; v++) {
-		if (reach->deny[v] < below->deny[v] || (below->deny[v] == CELL_NONE && reach->allow[v] < below->allow[v]))
+		if (reach->deny[v] < below->deny[v] || (below->deny[v] >= CELL_RECORD && reach->allow[v] < below->allow[v]))
 			return true;
 	}
 	return false;

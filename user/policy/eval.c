@@ -250,6 +250,16 @@ static bool find(const struct policy *p, const struct policy_action *a, bool den
 	return false;
 }
 
+/* By any allow that matches, whichever is reported: what somebody wants on the record another rule does not take off it. */
+static bool record_is_required(const struct policy *p, const struct policy_action *a)
+{
+	for (size_t i = 0; i < p->rule_count; i++) {
+		if (p->rules[i]->record_required && !p->rules[i]->deny && rule_matches(p->rules[i], a))
+			return true;
+	}
+	return false;
+}
+
 enum policy_class verb_class(unsigned verb)
 {
 	static const enum policy_class classes[] = {
@@ -291,17 +301,17 @@ static void judge(const struct policy *p, const struct policy_action *a, struct 
 	uint32_t rule;
 
 	if ((open && !class_table[class].built) || (a->verb == PV_STAT && !p->metadata_strict))
-		*out = (struct policy_verdict){ true, RULE_NONE };	/* nobody enforces it: saying more would be a lie */
+		*out = (struct policy_verdict){ .allowed = true, .rule = RULE_NONE };	/* nobody enforces it: saying more would be a lie */
 	else if (find(p, a, true, &rule))
-		*out = (struct policy_verdict){ false, rule };
+		*out = (struct policy_verdict){ .allowed = false, .rule = rule };
 	else if (is_own(p, a))
-		*out = (struct policy_verdict){ false, RULE_BUILTIN(SELF) };
+		*out = (struct policy_verdict){ .allowed = false, .rule = RULE_BUILTIN(SELF) };
 	else if (find(p, a, false, &rule))
-		*out = (struct policy_verdict){ true, rule };
+		*out = (struct policy_verdict){ .allowed = true, .rule = rule };
 	else if (open || (a->verb >= PV_CALL && !is_guarded(a)))
-		*out = (struct policy_verdict){ true, RULE_NONE };
+		*out = (struct policy_verdict){ .allowed = true, .rule = RULE_NONE };
 	else
-		*out = (struct policy_verdict){ false, default_of(a->verb) };
+		*out = (struct policy_verdict){ .allowed = false, .rule = default_of(a->verb) };
 }
 
 int policy_eval(const struct policy *p, const struct policy_action *a, struct policy_verdict *out)
@@ -311,8 +321,9 @@ int policy_eval(const struct policy *p, const struct policy_action *a, struct po
 	if (!question_is_whole(a) || (a->after && !policy_has_label(p, a->after)))
 		return -EINVAL;
 	judge(p, a, out);
+	out->recorded = out->allowed && out->rule != RULE_NONE && record_is_required(p, a);
 	label = out->allowed && a->after && !(p->open & 1u << PC_LABELS) ? label_refuses(p, a, out->rule) : RULE_NONE;
 	if (label != RULE_NONE)
-		*out = (struct policy_verdict){ false, label };
+		*out = (struct policy_verdict){ .allowed = false, .rule = label };
 	return 0;
 }

@@ -91,8 +91,9 @@ static uint32_t rule_of_cell(const struct policy_image *img, __u32 cell)
 static void cells_judge(const struct policy_image *img, __u32 deny, __u32 allow, bool open, enum builtin_rule otherwise,
 			struct policy_verdict *out)
 {
-	out->allowed = deny == RULE_NONE && (allow != RULE_NONE || open);
-	if (deny != RULE_NONE)
+	out->allowed = deny >= RULE_RECORD && (allow != RULE_NONE || open);
+	out->recorded = deny == RULE_RECORD;
+	if (deny < RULE_RECORD)
 		out->rule = rule_of_cell(img, deny);
 	else if (allow != RULE_NONE)
 		out->rule = rule_of_cell(img, allow);

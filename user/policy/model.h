@@ -316,7 +316,7 @@ extern const struct shape shape_rule_id, shape_until, shape_effect, shape_record
 	NOTE_FIELDS, \
 	UNBUILT("by", read_rule_by, &shape_paths, "The programs that may use the rule, by path; what they start may not."), \
 	FIELD("until", read_rule_until, &shape_until, "When the rule ends: a day (its end, in UTC) or a time with its zone."), \
-	UNBUILT("record", read_rule_record, &shape_record_required, "required: refused while it cannot be recorded.")
+	FIELD("record", read_rule_record, &shape_record_required, "required: refused while it cannot be recorded.")
 #define EFFECT_FIELD \
 	UNBUILT("effect", read_rule_effect, &shape_effect, "What it does to the other side; the read-only stage keeps only what says read.")
 

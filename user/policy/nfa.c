@@ -210,7 +210,7 @@ static bool shared_put(struct compiler *c, struct nfa *n, uint32_t number, const
 	if (!root_get(c, n, root, 0, false))
 		return false;
 	at = *root;
-	return pattern_put(c, n, &at, rest) && shared_end(c, n, at, row_of_rule(number, rule->deny, rule->verbs));
+	return pattern_put(c, n, &at, rest) && shared_end(c, n, at, row_of_rule(number, rule));
 }
 
 /* A place of our own is bytes, not a pattern. */
@@ -222,7 +222,7 @@ static bool own_put(struct compiler *c, struct nfa *n, const struct own_place *o
 		if (!byte_step(c, n, &at, *s))
 			return false;
 	}
-	return shared_end(c, n, at, row_of_rule(c->p->rule_count + B_SELF, true, own->verbs));
+	return shared_end(c, n, at, row_of_deny(c->p->rule_count + B_SELF, own->verbs));
 }
 
 static bool private_put(struct compiler *c, struct nfa *n, uint32_t group, bool is_except, const struct pattern *items, size_t count)
@@ -250,7 +250,7 @@ static bool group_add(struct compiler *c, struct nfa *n, uint32_t number)
 
 	if (!g)
 		return compile_fail(c, -ENOMEM);
-	g->reach = row_of_rule(number, rule->deny, rule->verbs);
+	g->reach = row_of_rule(number, rule);
 	g->row = row_index(c, g->reach);
 	return root_get(c, n, &g->main_roots[0], group, false) && root_get(c, n, &g->except_roots[0], group, true) &&
 	       private_put(c, n, group, false, rule->paths, rule->path_count) &&

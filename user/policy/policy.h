@@ -173,6 +173,7 @@ struct policy_action {
 struct policy_verdict {
 	bool allowed;
 	uint32_t rule;		/* rule number or RULE_BUILTIN(x); RULE_NONE where the default of a class in `open:` allowed */
+	bool recorded;		/* allowed, and refused while it cannot be recorded: an allow that matches says so, whichever is named */
 };
 /* Straight from the model, sharing no code with compile: slow and obvious. */
 int policy_eval(const struct policy *p, const struct policy_action *a, struct policy_verdict *out);

@@ -164,6 +164,8 @@ static bool read_calls_allow(struct reader *r, const struct yaml_node *n, void *
 		struct yaml_node at = { .line = rule->line, .column = rule->column, .end_line = rule->end_line, .end_column = rule->end_column };
 
 		for (size_t k = 0; k < rule->name_count; k++) {
+			if (rule->record_required)
+				say_unbuilt(r, &at, "remove it", "\"record: required\" on a group of calls is not built yet");
 			if (!strcmp(rule->names[k], "@io_uring"))
 				p->io_uring = true;
 			else

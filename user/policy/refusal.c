@@ -16,7 +16,7 @@ static enum policy_class builtin_class(uint32_t which)
 		return PC_CALLS;
 	case B_CAPABILITY:
 		return PC_PRIVILEGES;
-	case B_DEADLINE: case B_ENDED: case B_OVERLOAD:
+	case B_DEADLINE: case B_ENDED: case B_OVERLOAD: case B_UNRECORDED:
 		return PC_SESSION;
 	default:
 		return PC_COUNT;
@@ -61,6 +61,8 @@ static bool entry_matches(const struct policy *p, const char *match, uint32_t ru
 {
 	struct policy_rule_info info;
 
+	if (rule == RULE_BUILTIN(UNRECORDED))	/* our want of room is nobody's deed: only who names it means it */
+		return !strcmp(match, "session.unrecorded");
 	return !strcmp(match, "*") || verb_matches(match, verb) || class_matches(p, match, rule) ||
 	       (!policy_rule(p, rule, &info) && !strcmp(match, info.id));
 }
