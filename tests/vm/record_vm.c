@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record: required. What such a rule allows is on the record or does not happen: the ring is filled for real, and nobody drains it. vm: --cpus 2
+ * record: required. What such a rule allows is on the record or does not happen: the ring is filled for real, and nobody drains it. vm: alone --cpus 2
  */
 #include <sys/mman.h>
 #include <sys/un.h>
