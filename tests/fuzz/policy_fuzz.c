@@ -4,6 +4,7 @@
  * to the oracle and to the image.
  */
 #include "policy/policy.h"
+#include "findings.h"
 
 static const struct policy_param params[] = { { "workspace", "/srv/ws" }, { "home", "/home/\377[u]" }, { "db", "10.0.0.0/8" } };
 
@@ -72,32 +73,6 @@ static void use(const struct policy *p, struct diags *d)
 	reload(p, false);
 }
 
-/* What is said about any bytes: whole findings, marks within what is quoted, nothing that a terminal obeys, JSON that is one. */
-static void show(const struct diags *d)
-{
-	_buf_ struct buf said = {}, document = {};
-	struct json j;
-
-	for (size_t i = 0; i < d->count; i++) {
-		const struct diag *item = &d->items[i];
-
-		if (!item->text || !item->text[0] || !item->code[0] || (item->quote && !item->mark_width) || (item->help && !item->help[0]))
-			abort();
-		if (item->quote && (item->mark > strlen(item->quote) || item->mark_width > strlen(item->quote) + 1))
-			abort();
-	}
-	diags_show(d, false, &said);
-	for (size_t i = 0; i < said.len; i++) {
-		if (said.data[i] != '\n' && ((unsigned char)said.data[i] < 0x20 || said.data[i] == 0x7f))
-			abort();
-	}
-	diags_show(d, true, &said);
-	json_init(&j, &document);
-	diags_json(d, &j, NULL);
-	if (said.err || document.err || document.data[0] != '[' || document.data[document.len - 1] != ']')
-		abort();
-}
-
 /* The whole language, as `policy check` has it: no image to compare with, but tests, forms and a second reading. */
 static void check(const char *text, size_t len)
 {
@@ -111,7 +86,7 @@ static void check(const char *text, size_t len)
 			abort();
 		reload(p, true);
 	}
-	show(&d);
+	findings_show(&d);
 	policy_free(p);
 	diags_done(&d);
 }
@@ -126,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (!err)
 		use(p, &d);
-	show(&d);
+	findings_show(&d);
 	check((const char *)data, size);
 	policy_free(p);
 	diags_done(&d);

@@ -3,15 +3,10 @@
 #ifndef TESTS_UNIT_POLICY_DIFF_HELP_H
 #define TESTS_UNIT_POLICY_DIFF_HELP_H
 
+#include "policy_diff_agree.h"
 #include "policy_random.h"
 
 #define HEAD "version: 1\npolicy: p\nopen: [devices, privileges, limits, session, labels]\n"
-
-struct sides {
-	struct policy *p[2];
-	struct policy_image img[2];
-	struct policy_diff diff;
-};
 
 /* given: of both sides, or NULL */
 static inline void sides_open_given(struct sides *s, const char *a, const char *b, const struct random_given *given)

@@ -8,83 +8,6 @@
 #include "test.h"
 #include "policy_diff_help.h"
 
-static bool ask(const struct sides *s, int side, const struct policy_action *a, uint32_t *rule)
-{
-	struct policy_verdict v;
-
-	CHECK_OK(policy_eval(s->p[side], a, &v));
-	*rule = v.rule;
-	return v.allowed;
-}
-
-static bool is_deny(const struct policy *p, uint32_t rule)
-{
-	struct policy_rule_info info;
-
-	return rule < policy_rule_count(p) && !policy_rule(p, rule, &info) && info.deny;
-}
-
-/* Does this action differ because of the rule that makes this difference? */
-static bool belongs(const struct sides *s, const struct policy_difference *f, const struct policy_action *a)
-{
-	uint32_t was, is;
-	bool before = ask(s, 0, a, &was), after = ask(s, 1, a, &is), by_is = after ? !is_deny(s->p[0], was) : is_deny(s->p[1], is);
-
-	return before != after && after == f->allows && by_is == f->by_is && (by_is ? is == f->is : was == f->was);
-}
-
-/* Both sides say what the difference says of them. */
-static void confirm(const struct sides *s, const struct policy_difference *f, const struct policy_action *a)
-{
-	uint32_t was, is;
-
-	CHECK_EQ(ask(s, 0, a, &was), !f->allows);
-	CHECK_EQ(ask(s, 1, a, &is), f->allows);
-	CHECK_EQ(was, f->was);
-	CHECK_EQ(is, f->is);
-}
-
-static void confirm_item(const struct sides *s, const struct policy_difference *f)
-{
-	for (int v = 0; v < VERB_CALL; v++) {
-		struct policy_action a = { .verb = v, .path = f->path, .path_len = f->path_len, .proto = f->proto };
-
-		if (!(f->verbs & 1u << v))
-			continue;
-		if (f->path)
-			confirm(s, f, &a);
-		for (size_t i = 0; i < 4 * f->span_count; i++) {
-			memcpy(a.addr, i & 1 ? f->spans[i / 4].last : f->spans[i / 4].first, 16);
-			a.port = i & 2 ? f->port_last : f->port_first;
-			confirm(s, f, &a);
-		}
-	}
-}
-
-static bool in_spans(const struct policy_difference *f, const struct policy_action *a)
-{
-	for (size_t i = 0; i < f->span_count; i++) {
-		if (memcmp(a->addr, f->spans[i].first, 16) >= 0 && memcmp(a->addr, f->spans[i].last, 16) <= 0)
-			return true;
-	}
-	return false;
-}
-
-static bool has(const struct sides *s, const struct policy_action *a, bool allows)
-{
-	enum verb verb = a->verb == VERB_SEND ? VERB_CONNECT : a->verb;
-
-	for (size_t i = 0; i < s->diff.count; i++) {
-		const struct policy_difference *f = &s->diff.items[i];
-
-		if (f->allows != allows || !(f->verbs & 1u << verb))
-			continue;
-		if ((a->path && belongs(s, f, a)) || (f->proto == a->proto && a->port >= f->port_first && a->port <= f->port_last && in_spans(f, a)))
-			return true;
-	}
-	return false;
-}
-
 static void actions_compare(const struct sides *s, struct random *r, unsigned count, unsigned *differing)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -93,11 +16,11 @@ static void actions_compare(const struct sides *s, struct random *r, unsigned co
 		bool was, is;
 
 		random_action(r, "", &a);
-		was = ask(s, 0, &a, &rule);
-		is = ask(s, 1, &a, &rule);
+		was = side_allows(s, 0, &a, &rule);
+		is = side_allows(s, 1, &a, &rule);
 		*differing += was != is;
 		if (was != is)
-			CHECK(has(s, &a, is));
+			CHECK(diff_has(s, &a, is));
 		policy_action_done(&a);
 	}
 }
@@ -138,7 +61,7 @@ static void pairs_try(void (*try)(const struct sides *s, struct random *r, unsig
 static void items_try(const struct sides *s, struct random *r, unsigned tally[2])
 {
 	for (size_t k = 0; k < s->diff.count; k++)
-		confirm_item(s, &s->diff.items[k]);
+		CHECK(diff_confirmed(s, &s->diff.items[k]));
 	tally[0] += s->diff.count;
 	actions_compare(s, r, 400, &tally[1]);
 }
@@ -196,7 +119,7 @@ static void region_confirm(const struct sides *s, const struct policy_difference
 		a.verb = VERB_READ;
 		if (a.path && !policy_eval(pattern, &a, &v) && v.allowed) {
 			a.verb = __builtin_ctz(f->verbs);
-			CHECK(belongs(s, f, &a));
+			CHECK(diff_belongs(s, f, &a));
 		}
 		policy_action_done(&a);
 	}
@@ -206,7 +129,7 @@ static void region_confirm(const struct sides *s, const struct policy_difference
 		CASE("%s but %s", g->pattern, g->but);
 		CHECK(v.allowed || v.rule == RULE_BUILTIN(SELF));
 		a.verb = __builtin_ctz(f->verbs);
-		CHECK(!belongs(s, f, &a));
+		CHECK(!diff_belongs(s, f, &a));
 	}
 	policy_free(pattern);
 }

@@ -19,6 +19,8 @@ struct random_given {
 };
 struct random {
 	uint64_t state;
+	const uint8_t *bytes;		/* drawn first, a choice each: a fuzzer's input */
+	size_t byte_count;
 	bool ends;			/* rules with `until` and `record: required`, and actions at a time */
 	bool params;			/* policies with parameters too: whoever loads their text again gives them again */
 	struct random_given given;	/* the last policy's parameters: "p", "q", "s" */
@@ -34,8 +36,13 @@ static inline uint64_t random_seed(void)
 /* splitmix64 */
 static inline uint64_t random_next(struct random *r)
 {
-	uint64_t z = r->state += 0x9e3779b97f4a7c15ull;
+	uint64_t z;
 
+	if (r->byte_count) {
+		r->byte_count--;
+		return *r->bytes++;
+	}
+	z = r->state += 0x9e3779b97f4a7c15ull;
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
 	return z ^ z >> 31;
