@@ -274,7 +274,7 @@ TEST(several_threads_append_and_each_keeps_its_order)
 TEST(keys_evolve_and_the_first_public_key_still_verifies_everything)
 {
 	struct place p = place_make();
-	struct journal_options o = { .segment_bytes = 4096, .key_ms = 1 };
+	struct journal_options o = { .segment_bytes = 4096, .epoch_ms = 1 };
 	struct journal_report r;
 	char path[PATH_MAX];
 

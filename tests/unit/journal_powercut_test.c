@@ -2,7 +2,8 @@
 /*
  * The power goes at any moment. This program's own pwritev, pwrite and fdatasync keep a diary of what the journal wrote and synced. From it come disks as a
  * power cut may leave them: everything up to some entry happened; what was synced by then is there; of what was not, any sectors may be
- * missing (old bytes, or zeros behind the old end) and the file may end anywhere. Recovery has to make a good journal of each.
+ * missing (old bytes, or zeros behind the old end) and the file may end anywhere. Recovery has to make a good journal of each. Every write of a
+ * key file is synced before the next step, so of these the disk has what they were behind some entry, or in the middle of being wiped.
  */
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -14,13 +15,23 @@
 #define FILES 64
 #define SECTOR 512
 
+static const char *const key_names[] = { "journal.key", "journal.key.next" };
+#define KEYS 2
+
+struct key_files {
+	size_t len[KEYS];	/* 0: not there */
+	char text[KEYS][256];
+};
+
 struct entry {
-	int file;		/* index into names */
+	int file;		/* index into names; -1: a key file */
 	bool sync;
 	size_t offset, len;
 	char *bytes;
+	struct key_files keys;	/* as they are then */
 };
 
+static struct place here;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool recording;
 static struct entry *diary;
@@ -40,6 +51,8 @@ static int file_of(int fd)
 		return -1;
 	path[n] = 0;
 	name = strrchr(path, '/') + 1;
+	if (!strncmp(name, "journal.key", 11))
+		return -1;
 	for (int i = 0; i < files; i++) {
 		if (!strcmp(names[i], name))
 			return i;
@@ -48,6 +61,44 @@ static int file_of(int fd)
 		return -1;
 	strcpy(names[files], name);
 	return files++;
+}
+
+static void keys_read(struct key_files *k)
+{
+	*k = (struct key_files){};
+	for (int i = 0; i < KEYS; i++) {
+		char path[PATH_MAX];
+		int fd;
+		ssize_t n = -1;
+
+		snprintf(path, sizeof(path), "%s/%s", here.keys, key_names[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			n = read(fd, k->text[i], sizeof(k->text[i]));
+			close(fd);
+		}
+		k->len[i] = n > 0 ? n : 0;
+	}
+}
+
+static void keys_put(const struct key_files *k, bool half_wiped)
+{
+	for (int i = 0; i < KEYS; i++) {
+		struct key_files copy = *k;
+		char path[PATH_MAX];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", here.keys, key_names[i]);
+		(void)unlink(path);
+		if (!k->len[i])
+			continue;
+		if (!i && half_wiped)
+			memset(copy.text[i], 0, k->len[i] / 2);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		CHECK(fd >= 0);
+		CHECK_OK(write_full(fd, copy.text[i], k->len[i]));
+		close(fd);
+	}
 }
 
 static void note(int fd, bool sync, const void *bytes, size_t len, size_t offset)
@@ -67,6 +118,7 @@ static void note(int fd, bool sync, const void *bytes, size_t len, size_t offset
 			diary[entries].bytes = malloc(len + 1);
 			memcpy(diary[entries].bytes, bytes, len);
 		}
+		keys_read(&diary[entries].keys);
 		entries++;
 	}
 	pthread_mutex_unlock(&lock);
@@ -172,6 +224,17 @@ static void check_kept(const struct place *p, const struct disk_file *f)
 	}
 }
 
+/* As they were behind the last entry that happened, or in front of the next; that one may be the wiping of a key. */
+static void put_keys(size_t at)
+{
+	bool later = at < entries && rand() % 2, wiping = at < entries && diary[at].file < 0 && !diary[at].sync;
+
+	if (wiping)
+		keys_put(&diary[at - 1].keys, rand() % 2);
+	else
+		keys_put(&diary[later ? at : at - 1].keys, false);
+}
+
 static void cut_power(const struct place *p, size_t at)
 {
 	struct disk_file disk[FILES] = {};
@@ -180,9 +243,12 @@ static void cut_power(const struct place *p, size_t at)
 	struct journal *j;
 	uint64_t n;
 
-	for (size_t i = 0; i < at; i++)
-		apply(&disk[diary[i].file], &diary[i]);
+	for (size_t i = 0; i < at; i++) {
+		if (diary[i].file >= 0)
+			apply(&disk[diary[i].file], &diary[i]);
+	}
 	put_disk(p, disk);
+	put_keys(at);
 	j = journal_begin(p, &found);
 	CHECK_STR(found.damage, "");
 	n = check_continuous(p, 1);
@@ -203,6 +269,7 @@ TEST(whatever_a_power_cut_leaves_recovery_makes_a_good_journal_of_it)
 	unsigned seed = (unsigned)time(NULL) ^ getpid();
 	struct journal *j;
 
+	here = p;
 	recording = true;
 	j = journal_begin_with(&p, (struct journal_options){ .segment_bytes = 6000, .checkpoint_ms = 5 }, NULL);
 	for (unsigned i = 0; i < 30; i++) {

@@ -293,38 +293,80 @@ static uint64_t last_segment(const struct place *p)
 	return first;
 }
 
-/* Killed between the checkpoint that closes a segment and the header of the next: its files are empty or hold a piece of the header. */
+static void key_file(const struct place *p, const char *name, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/%s", p->keys, name);
+}
+
+static void key_write(const struct place *p, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	key_file(p, name, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	CHECK_OK(write_full(fd, text, strlen(text)));
+	close(fd);
+}
+
+static char *key_read(const struct place *p)
+{
+	char path[PATH_MAX], *text = NULL;
+
+	key_file(p, "journal.key", path);
+	CHECK_OK(file_slurp(path, 512, &text, NULL));
+	return text;
+}
+
+/*
+ * Killed between the checkpoint that closes a segment and the header of the next: its files are empty or hold a piece of the header, and the key of the
+ * closed segment is still there.
+ */
 TEST(a_segment_torn_at_birth_is_begun_again)
 {
-	for (size_t piece = 0; piece < 600; piece += 37) {
+	for (size_t piece = 0; piece < 900; piece += 37) {
 		struct place p = place_make();
 		struct journal *j = journal_begin_with(&p, (struct journal_options){ .segment_bytes = 4096 }, NULL);
-		char lines[64], leaves[64];
+		char lines[64], leaves[64], path[PATH_MAX];
+		_free_ char *old = NULL, *new = NULL;
 		struct journal_recovery found;
 		struct journal_report r;
 		uint64_t first, n;
 
 		CASE("%zu bytes of header", piece);
-		journal_put(j, 1, 200);
+		journal_put(j, 1, 20);
+		CHECK_OK(journal_flush(j));
+		old = key_read(&p);
+		journal_put(j, 21, 80);
 		journal_close(j);
+		new = key_read(&p);
 		first = last_segment(&p);
-		CHECK(first > 1);
+		CHECK(first > 1 && strcmp(old, new));
 		snprintf(lines, sizeof(lines), "%020llu.jsonl", (unsigned long long)first);
 		snprintf(leaves, sizeof(leaves), "%020llu.leaf", (unsigned long long)first);
 		place_cut(&p, lines, piece);
 		place_unlink(&p, leaves);
+		key_write(&p, "journal.key", old);
+		key_write(&p, "journal.key.next", new);
 		check_verifies(&p, &r);
+		CHECK_EQ(r.segments, 2);
 		CHECK_EQ(r.torn_bytes, piece);
 		CHECK_EQ(r.unsigned_lines, 0);
+		CHECK(r.ends_closed);
 		n = check_continuous(&p, 1);
 		j = journal_begin(&p, &found);
+		CHECK_STR(found.damage, "");
 		CHECK_EQ(found.torn_bytes, piece);
 		CHECK_EQ(found.next_seq, first + 1);
 		CHECK(found.unclean);
 		journal_put(j, n + 1, 1);
 		journal_close(j);
 		check_verifies(&p, &r);
+		CHECK(!r.ends_closed);
 		CHECK_EQ(check_continuous(&p, 1), n + 1);
+		key_file(&p, "journal.key.next", path);
+		CHECK(access(path, F_OK));
 		place_remove(&p);
 	}
 }
@@ -401,7 +443,7 @@ TEST(after_another_boot_the_segment_is_closed_and_a_new_one_begun)
 
 static void write_until_killed(const struct place *p, int report, unsigned seed)
 {
-	struct journal *j = journal_begin_with(p, (struct journal_options){ .segment_bytes = 20000, .checkpoint_ms = 7, .key_ms = 50 }, NULL);
+	struct journal *j = journal_begin_with(p, (struct journal_options){ .segment_bytes = 20000, .checkpoint_ms = 7, .epoch_ms = 50 }, NULL);
 	uint64_t n = check_continuous(p, 1) + 1;
 
 	srand(seed);

@@ -7,7 +7,7 @@
 /* Several segments, a checkpoint here and there; names in order. */
 static unsigned make_journal(const struct place *p, char (*name)[64], unsigned max)
 {
-	struct journal *j = journal_begin_with(p, (struct journal_options){ .segment_bytes = 1500, .key_ms = 1 }, NULL);
+	struct journal *j = journal_begin_with(p, (struct journal_options){ .segment_bytes = 1500, .epoch_ms = 1 }, NULL);
 	struct journal_cursor *c;
 	struct journal_line l;
 	unsigned n = 0;
@@ -15,7 +15,7 @@ static unsigned make_journal(const struct place *p, char (*name)[64], unsigned m
 	for (unsigned i = 0; i < 4; i++) {
 		journal_put(j, 1 + 12 * i, 12);
 		journal_close(j);
-		j = journal_begin_with(p, (struct journal_options){ .segment_bytes = 1500, .key_ms = 1 }, NULL);
+		j = journal_begin_with(p, (struct journal_options){ .segment_bytes = 1500, .epoch_ms = 1 }, NULL);
 	}
 	journal_close(j);
 	CHECK_OK(journal_cursor_open(p->dir, NULL, &c));

@@ -29,7 +29,8 @@ static const struct cli_spec verify_spec = {
 	.usage = "bailiff journal verify [DIR] [--key FILE] [--head SEG:N:ROOT] [--json]",
 	.about = "Check the journal in DIR (default: this host's) from its files and the public key alone: every line against its hash, every\n"
 		 "checkpoint's signature, every segment against its predecessor. Names the first thing that is wrong, and says up to which line\n"
-		 "and when it is under a signature. A key that lies beside a copied journal proves nothing: get it another way.",
+		 "and when it is under a signature, what sinks have confirmed, and what a thief of the present key could have changed.\n"
+		 "A key that lies beside a copied journal proves nothing: get it another way.",
 	.options = verify_rows,
 	.option_count = ARRAY_SIZE(verify_rows),
 	.more = "exit code: 0 intact, 1 tampered with or damaged, 2 usage, 125 it could not be checked",
@@ -53,6 +54,19 @@ static void time_text(uint64_t ms, char out[64])
 
 /* ---- what it found ---- */
 
+#define U(x) ((unsigned long long)(x))
+
+static void print_beginning(const struct journal_report *r)
+{
+	char when[64];
+
+	if (r->first_seq <= 1)
+		return;
+	time_text(r->retired_ms, when);
+	printf("begins    at segment %020llu; the %llu line%s before it %s retired by retention, says the signed record of %s\n", U(r->first_seq),
+	       U(r->first_seq - 1), PLURAL(r->first_seq - 1), r->first_seq == 2 ? "was" : "were", when);
+}
+
 static void print_anchor(const struct journal_report *r)
 {
 	char when[64];
@@ -62,23 +76,76 @@ static void print_anchor(const struct journal_report *r)
 		return;
 	}
 	time_text(r->anchored_ms, when);
-	printf("anchored  lines up to %llu, by the signature of %s\n", (unsigned long long)r->anchored_seq - 1, when);
+	printf("anchored  lines up to %llu, by the signature of %s\n", U(r->anchored_seq - 1), when);
+}
+
+/* How far the record is out of reach of who has the present key, and by whose word. Returns the number behind the last witnessed line. */
+static uint64_t print_witnesses(const struct journal_report *r)
+{
+	uint64_t seq = 0;
+	char when[64];
+
+	for (size_t i = 0; i < r->witness_count; i++) {
+		const struct journal_witness *w = &r->witnesses[i];
+
+		time_text(w->time_ms, when);
+		printf("witness   lines up to %llu, signed %s: sink %s has confirmed it; ask its receiver for\n          %s\n", U(w->seq - 1), when,
+		       w->name, w->state);
+		if (w->seq > seq)
+			seq = w->seq;
+	}
+	if (r->head_found)
+		printf("witness   the given state is part of this journal\n");
+	return seq;
+}
+
+static void print_window(const struct journal_report *r, uint64_t witnessed)
+{
+	uint64_t from = r->epoch_seq + 1, end = r->anchored_seq;
+	char when[64];
+
+	if (from < witnessed)
+		from = witnessed;
+	time_text(r->epoch_ms, when);
+	if (from < end)
+		printf("window    lines %llu to %llu could be written anew by who has the signing key of epoch %llu, in force since %s\n", U(from), U(end - 1),
+		       U(r->key_epoch), when);
+	if (r->ends_closed)
+		printf("window    the last segment is closed and none follows: a crash in the midst of a rotation, or what followed was cut off\n");
 }
 
 static void print_text(const char *dir, const char *key, const struct journal_report *r, int err)
 {
-	printf("journal   %s\nkey       %s (journal's key epoch now: %llu)\n", dir, key, (unsigned long long)r->key_epoch);
-	printf("read      %llu segment%s, %llu line%s, %llu checkpoint%s\n", (unsigned long long)r->segments, PLURAL(r->segments),
-	       (unsigned long long)r->lines, PLURAL(r->lines), (unsigned long long)r->checkpoints, PLURAL(r->checkpoints));
+	uint64_t witnessed;
+
+	printf("journal   %s\nkey       %s (journal's key epoch now: %llu)\n", dir, key, U(r->key_epoch));
+	print_beginning(r);
+	printf("read      %llu segment%s, %llu line%s, %llu checkpoint%s\n", U(r->segments), PLURAL(r->segments), U(r->lines), PLURAL(r->lines),
+	       U(r->checkpoints), PLURAL(r->checkpoints));
 	print_anchor(r);
+	witnessed = print_witnesses(r);
+	if (!err)
+		print_window(r, witnessed);
 	if (!err && r->unsigned_lines)
-		printf("trailing  %llu line%s behind it only self-asserted: no signature covers %s yet\n", (unsigned long long)r->unsigned_lines,
+		printf("trailing  %llu line%s behind it only self-asserted: no signature covers %s yet\n", U(r->unsigned_lines),
 		       r->unsigned_lines == 1 ? " is" : "s are", r->unsigned_lines == 1 ? "it" : "them");
 	if (!err && r->torn_bytes)
-		printf("trailing  %llu byte%s of an unfinished line at the very end\n", (unsigned long long)r->torn_bytes, PLURAL(r->torn_bytes));
-	if (r->head_found)
-		printf("witness   the given state is part of this journal\n");
+		printf("trailing  %llu byte%s of an unfinished line at the very end\n", U(r->torn_bytes), PLURAL(r->torn_bytes));
 	printf("result    %s%s\n", err ? "NOT INTACT: " : "intact", err ? r->first_error : "");
+}
+
+static void json_witnesses(struct json *j, const struct journal_report *r)
+{
+	json_begin_array(j, "witnesses");
+	for (size_t i = 0; i < r->witness_count; i++) {
+		json_begin_object(j, NULL);
+		json_str(j, "sink", r->witnesses[i].name);
+		json_u64(j, "lines", r->witnesses[i].seq - 1);
+		json_u64(j, "time", r->witnesses[i].time_ms);
+		json_str(j, "state", r->witnesses[i].state);
+		json_end_object(j);
+	}
+	json_end_array(j);
 }
 
 static int print_json(const char *dir, const struct journal_report *r, int err)
@@ -91,6 +158,8 @@ static int print_json(const char *dir, const struct journal_report *r, int err)
 	json_bool(&j, "intact", !err);
 	json_str(&j, "error", err ? r->first_error : NULL);
 	json_str(&j, "journal", dir);
+	json_u64(&j, "first_line", r->first_seq);
+	json_u64(&j, "retired_time", r->retired_ms);
 	json_u64(&j, "segments", r->segments);
 	json_u64(&j, "lines", r->lines);
 	json_u64(&j, "checkpoints", r->checkpoints);
@@ -99,6 +168,10 @@ static int print_json(const char *dir, const struct journal_report *r, int err)
 	json_u64(&j, "self_asserted_lines", r->unsigned_lines);
 	json_u64(&j, "torn_bytes", r->torn_bytes);
 	json_u64(&j, "key_epoch", r->key_epoch);
+	json_u64(&j, "epoch_first_line", r->epoch_seq);
+	json_u64(&j, "epoch_time", r->epoch_ms);
+	json_bool(&j, "ends_closed", r->ends_closed);
+	json_witnesses(&j, r);
 	json_bool(&j, "head_found", r->head_found);
 	json_end_object(&j);
 	if (!b.err)

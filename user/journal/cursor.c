@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading the journal in order, from any number, while it grows. A cursor needs nothing but the files: it goes from one segment to the next when
- * that one exists, and never hands out an unfinished line. Its durable place is <dir>/cursors/<name>, one line:
- * "bailiff-cursor-1 JOURNAL-ID NEXT". A place that cannot be trusted (damaged, or of another journal) means the first line again:
- * what is sent twice can be told by its uid, what is skipped is lost.
+ * that one exists, and never hands out an unfinished line. Its durable place is a file of its own (place.h). A place that cannot be trusted
+ * (damaged, or of another journal) means the first line again: what is sent twice can be told by its uid, what is skipped is lost.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,11 +10,8 @@
 #include <time.h>
 #include "base/file.h"
 #include "journal/journal.h"
+#include "journal/place.h"
 #include "journal/segment.h"
-
-#define CURSOR_DIR	"cursors"
-#define CURSOR_NAME_MAX	64
-#define CURSOR_FILE_MAX	256
 
 struct journal_cursor {
 	int dirfd, fd;			/* fd -1: no segment open */
@@ -23,30 +19,11 @@ struct journal_cursor {
 	struct line_reader reader;
 	uint64_t segment, next;		/* next 0: the first line there is */
 	uint64_t successor;		/* segment seen behind a gap; taken after one more look at the present one */
-	uint64_t limit, committed;
-	uint8_t id[JOURNAL_ID_BYTES];	/* of the journal in committed */
+	uint64_t limit;
+	struct cursor_place place;		/* its next: what was committed */
 	bool has_id, restarted;
 	struct timespec listed;		/* the directory's mtime when it was last searched */
 };
-
-static bool name_valid(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
-
-	return n && n <= CURSOR_NAME_MAX && !name[n] && name[0] != '.';
-}
-
-static int place_parse(const char *text, size_t n, uint8_t id[JOURNAL_ID_BYTES], uint64_t *next)
-{
-	static const char magic[] = "bailiff-cursor-1 ";
-	const size_t digits = 2 * JOURNAL_ID_BYTES, head = sizeof(magic) - 1 + digits + 1;
-
-	if (n < head + 2 || memcmp(text, magic, sizeof(magic) - 1) || text[head - 1] != ' ' || text[n - 1] != '\n')
-		return -EBADMSG;
-	if (hex_decode(text + sizeof(magic) - 1, id, JOURNAL_ID_BYTES))
-		return -EBADMSG;
-	return decimal_parse(text + head, n - 1 - head, next);
-}
 
 static int place_load(struct journal_cursor *c)
 {
@@ -61,12 +38,12 @@ static int place_load(struct journal_cursor *c)
 		return 0;
 	if (err && err != -EFBIG)
 		return err;
-	if (err || place_parse(text, n, c->id, &c->committed)) {
+	if (err || place_parse(text, n, &c->place)) {
 		c->restarted = true;
 		return 0;
 	}
 	c->has_id = true;
-	c->next = c->committed;
+	c->next = c->place.next;
 	return 0;
 }
 
@@ -75,7 +52,7 @@ int journal_cursor_open(const char *dir, const char *name, struct journal_cursor
 	struct journal_cursor *c;
 	int err = 0;
 
-	if (name && !name_valid(name))
+	if (name && !place_name_valid(name))
 		return -EINVAL;
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -125,11 +102,12 @@ static void check_id(struct journal_cursor *c, uint64_t segment)
 
 	if (segment_header(c->dirfd, segment, &h))
 		return;
-	if (c->has_id && memcmp(c->id, h.id, sizeof(c->id))) {
+	if (c->has_id && memcmp(c->place.id, h.id, sizeof(h.id))) {
 		c->restarted = true;
-		c->next = c->committed = 0;
+		c->place = (struct cursor_place){};
+		c->next = 0;
 	}
-	memcpy(c->id, h.id, sizeof(c->id));
+	memcpy(c->place.id, h.id, sizeof(h.id));
 	c->has_id = true;
 }
 
@@ -148,7 +126,7 @@ static int locate(struct journal_cursor *c)
 	_free_ uint64_t *list = NULL;
 	uint64_t first, at, target;
 	size_t n = 0, len;
-	int err = segment_list(c->dirfd, &list, &n), got;
+	int err = segment_list(c->dirfd, "jsonl", &list, &n), got;
 	const char *text;
 
 	if (err || !n)
@@ -184,7 +162,7 @@ static int next_listed(struct journal_cursor *c, uint64_t *out)
 	if (!c->successor && st.st_mtim.tv_sec == c->listed.tv_sec && st.st_mtim.tv_nsec == c->listed.tv_nsec)
 		return 0;
 	c->listed = (struct timespec){};
-	err = segment_list(c->dirfd, &list, &n);
+	err = segment_list(c->dirfd, "jsonl", &list, &n);
 	if (err)
 		return err;
 	for (size_t i = n; i-- && list[i] > c->segment;)
@@ -262,27 +240,37 @@ void journal_cursor_limit(struct journal_cursor *c, uint64_t seq)
 	c->limit = seq;
 }
 
-int journal_cursor_commit(struct journal_cursor *c, uint64_t next_seq)
+static bool same_state(const struct segment_state *a, const struct segment_state *b)
 {
-	char id[2 * JOURNAL_ID_BYTES + 1], line[CURSOR_FILE_MAX];
-	_close_ int fd = -1;
-	int n, err;
+	return a->segment == b->segment && a->lines == b->lines && !memcmp(a->root, b->root, sizeof(a->root));
+}
 
-	if (!*c->name)
+int journal_cursor_commit_head(struct journal_cursor *c, uint64_t next_seq, const char *head)
+{
+	struct cursor_place p = c->place;
+	char line[CURSOR_FILE_MAX];
+	_close_ int fd = -1;
+	int err;
+
+	p.next = next_seq;
+	if (!*c->name || (head && state_parse(head, strlen(head), &p.told)))
 		return -EINVAL;
-	if (next_seq == c->committed)
+	if (next_seq == c->place.next && same_state(&p.told, &c->place.told))
 		return 0;
-	hex_encode(c->id, sizeof(c->id), id);
-	n = snprintf(line, sizeof(line), "bailiff-cursor-1 %s %llu\n", id, (unsigned long long)next_seq);
 	if (mkdirat(c->dirfd, CURSOR_DIR, 0700) && errno != EEXIST)
 		return -errno;
 	fd = openat(c->dirfd, CURSOR_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = file_replace_at(fd, c->name, line, n, 0600);
+	err = file_replace_at(fd, c->name, line, place_render(&p, line), 0600);
 	if (!err)
-		c->committed = next_seq;
+		c->place = p;
 	return err;
+}
+
+int journal_cursor_commit(struct journal_cursor *c, uint64_t next_seq)
+{
+	return journal_cursor_commit_head(c, next_seq, NULL);
 }
 
 uint64_t journal_cursor_next(const struct journal_cursor *c)
@@ -292,7 +280,7 @@ uint64_t journal_cursor_next(const struct journal_cursor *c)
 
 uint64_t journal_cursor_committed(const struct journal_cursor *c)
 {
-	return c->committed;
+	return c->place.next;
 }
 
 bool journal_cursor_restarted(const struct journal_cursor *c)

@@ -32,14 +32,17 @@ struct own_checkpoint {
 
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
 
+#define HEADER_BEGIN JOURNAL_OWN_PREFIX "\"kind\":\"segment\",\"format\":"
+
 static const struct field header_fields[] = {
-	{ JOURNAL_OWN_PREFIX "\"kind\":\"segment\",\"format\":1,\"id\":\"", FIELD_HEX, AT(own_header, h.id) },
+	{ HEADER_BEGIN "2,\"id\":\"", FIELD_HEX, AT(own_header, h.id) },
 	{ "\",\"segment\":\"", FIELD_SEQ, AT(own_header, h.segment) },
 	{ "\",\"host\":\"", FIELD_WORD, AT(own_header, h.host) },
 	{ "\",\"boot_id\":\"", FIELD_WORD, AT(own_header, h.boot_id) },
 	{ "\",\"key_epoch\":", FIELD_U64, AT(own_header, h.key_epoch) },
 	{ ",\"key\":\"", FIELD_HEX, AT(own_header, h.key) },
 	{ "\",\"endorsed\":\"", FIELD_HEX, AT(own_header, h.endorsed) },
+	{ "\",\"oldest\":\"", FIELD_SEQ, AT(own_header, h.oldest) },
 	{ "\",\"previous\":{\"segment\":\"", FIELD_SEQ, AT(own_header, h.previous.segment) },
 	{ "\",\"lines\":", FIELD_U64, AT(own_header, h.previous.lines) },
 	{ ",\"root\":\"", FIELD_HEX, AT(own_header, h.previous.root) },
@@ -120,6 +123,15 @@ static bool word_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
 }
 
+/* Names from outside, with what would need escaping replaced. */
+static char *word_render(const char *from, size_t room, char *out)
+{
+	for (size_t i = 0; i < room - 1 && from[i]; i++)
+		*out++ = word_char(from[i]) ? from[i] : '_';
+	*out = 0;
+	return out;
+}
+
 static char *field_render(const struct field *f, const void *from, char *out)
 {
 	const char *at = (const char *)from + f->offset;
@@ -136,9 +148,7 @@ static char *field_render(const struct field *f, const void *from, char *out)
 	case FIELD_SEQ:
 		return out + sprintf(out, "%020llu", (unsigned long long)v);
 	case FIELD_WORD:
-		for (size_t i = 0; i < f->size - 1 && at[i]; i++)
-			*out++ = word_char(at[i]) ? at[i] : '_';
-		return out;
+		return word_render(at, f->size, out);
 	case FIELD_END:
 		break;
 	}
@@ -253,13 +263,22 @@ size_t checkpoint_render(const struct journal_checkpoint *c, char out[JOURNAL_OW
 	return own_render(checkpoint_fields, &own, out);
 }
 
+/* A header by its first words, of a format that is not ours. */
+static bool header_is_foreign(const char *line, size_t n)
+{
+	static const char begin[] = HEADER_BEGIN;
+	const size_t at = sizeof(begin) - 1;
+
+	return n > at + 1 && !memcmp(line, begin, at) && line[at] >= '1' && line[at] <= '9' && (line[at] != '0' + JOURNAL_FORMAT || line[at + 1] != ',');
+}
+
 int header_parse(const char *line, size_t n, struct journal_header *out)
 {
 	struct own_header own = {};
 	int err = own_parse(header_fields, line, n, &own);
 
 	if (err)
-		return err;
+		return header_is_foreign(line, n) ? -EPROTONOSUPPORT : err;
 	if (memcmp(own.uid, own.h.id, sizeof(own.uid)) || own.uid_seq != own.h.segment || own.h.previous.damaged > 1)
 		return -EBADMSG;
 	*out = own.h;
@@ -299,16 +318,48 @@ size_t checkpoint_statement(const struct journal_checkpoint *c, char out[STATEME
 
 	hex_encode(c->id, sizeof(c->id), id);
 	hex_encode(c->root, sizeof(c->root), root);
-	return snprintf(out, STATEMENT_MAX, "bailiff-journal-checkpoint-1\n%s\n%020llu\n%llu\n%s\n%llu\n%llu\n%llu\n", id,
+	return snprintf(out, STATEMENT_MAX, "bailiff-journal-checkpoint-2\n%s\n%020llu\n%llu\n%s\n%llu\n%llu\n%llu\n", id,
 			(unsigned long long)c->segment, (unsigned long long)c->lines, root, (unsigned long long)c->key_epoch,
 			(unsigned long long)c->closes, (unsigned long long)c->time_ms);
 }
 
-size_t key_statement(const struct journal_header *h, char out[STATEMENT_MAX])
+/* Every member of the header but the signature itself, so that it holds no byte that its predecessor's key did not sign. */
+size_t header_statement(const struct journal_header *h, char out[STATEMENT_MAX])
 {
-	char id[2 * JOURNAL_ID_BYTES + 1], key[2 * ED25519_KEY_BYTES + 1];
+	char id[2 * JOURNAL_ID_BYTES + 1], key[2 * ED25519_KEY_BYTES + 1], root[2 * HASH_BYTES + 1];
+	char host[JOURNAL_HOST_MAX + 1], boot[JOURNAL_BOOT_MAX + 1];
+	const struct journal_previous *p = &h->previous;
 
 	hex_encode(h->id, sizeof(h->id), id);
 	hex_encode(h->key, sizeof(h->key), key);
-	return snprintf(out, STATEMENT_MAX, "bailiff-journal-key-1\n%s\n%llu\n%s\n", id, (unsigned long long)h->key_epoch, key);
+	hex_encode(p->root, sizeof(p->root), root);
+	word_render(h->host, sizeof(h->host), host);
+	word_render(h->boot_id, sizeof(h->boot_id), boot);
+	return snprintf(out, STATEMENT_MAX, "bailiff-journal-segment-2\n%s\n%020llu\n%s\n%s\n%llu\n%s\n%020llu\n%020llu\n%llu\n%s\n%llu\n%llu\n", id,
+			(unsigned long long)h->segment, host, boot, (unsigned long long)h->key_epoch, key, (unsigned long long)h->oldest,
+			(unsigned long long)p->segment, (unsigned long long)p->lines, root, (unsigned long long)p->damaged,
+			(unsigned long long)h->time_ms);
+}
+
+void state_render(const struct segment_state *s, char out[STATE_TEXT_MAX])
+{
+	char root[2 * HASH_BYTES + 1];
+
+	hex_encode(s->root, sizeof(s->root), root);
+	snprintf(out, STATE_TEXT_MAX, "%020llu:%llu:%s", (unsigned long long)s->segment, (unsigned long long)s->lines, root);
+}
+
+int state_parse(const char *text, size_t n, struct segment_state *out)
+{
+	const size_t at = SEGMENT_NAME_DIGITS + 1, tail = 1 + 2 * HASH_BYTES;
+	struct segment_state s = {};
+
+	if (n < at + 1 + tail || text[at - 1] != ':' || text[n - tail] != ':')
+		return -EBADMSG;
+	if (digits_parse(text, SEGMENT_NAME_DIGITS, &s.segment) || decimal_parse(text + at, n - tail - at, &s.lines))
+		return -EBADMSG;
+	if (!s.segment || hex_decode(text + n - tail + 1, s.root, sizeof(s.root)))
+		return -EBADMSG;
+	*out = s;
+	return 0;
 }

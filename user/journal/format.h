@@ -14,6 +14,7 @@
 #define JOURNAL_OWN_MAX		2048		/* a line of ours with its newline */
 #define JOURNAL_LINE_MAX	(1u << 20)	/* any line without its newline; longer is damage */
 #define JOURNAL_OWN_PREFIX	"{\"unmapped\":{\"journal\":{"	/* refused from anybody else, so that no event can pose as ours */
+#define JOURNAL_FORMAT		2		/* of the files as a whole; another one is refused, never guessed at */
 #define SEGMENT_NAME_DIGITS	20
 
 struct journal_previous {
@@ -27,8 +28,9 @@ struct journal_header {
 	uint64_t segment;		/* number of its first line */
 	char host[JOURNAL_HOST_MAX + 1], boot_id[JOURNAL_BOOT_MAX + 1];
 	uint64_t key_epoch;
-	uint8_t key[ED25519_KEY_BYTES];		/* public half that signs this segment */
-	uint8_t endorsed[SIGNATURE_BYTES];	/* by the key of the epoch before; zeros in epoch 0 */
+	uint8_t key[ED25519_KEY_BYTES];		/* public half that signs this segment, and no other */
+	uint8_t endorsed[SIGNATURE_BYTES];	/* of all the other members, by the key of the epoch before; zeros in epoch 0 */
+	uint64_t oldest;			/* the first segment that retention keeps from now on */
 	struct journal_previous previous;
 	uint64_t time_ms;
 };
@@ -44,15 +46,26 @@ struct journal_checkpoint {
 /* Render without newline; returns the length, always below JOURNAL_OWN_MAX. */
 size_t header_render(const struct journal_header *h, char out[JOURNAL_OWN_MAX]);
 size_t checkpoint_render(const struct journal_checkpoint *c, char out[JOURNAL_OWN_MAX]);
-int header_parse(const char *line, size_t n, struct journal_header *out);		/* -EBADMSG */
+int header_parse(const char *line, size_t n, struct journal_header *out);		/* -EBADMSG; -EPROTONOSUPPORT: of another format */
 int checkpoint_parse(const char *line, size_t n, struct journal_checkpoint *out);	/* -EBADMSG */
 bool line_is_own(const char *line, size_t n);
 bool line_is_checkpoint(const char *line, size_t n);	/* looks like one; checkpoint_parse() says whether it is */
 
+/* The root of a segment's first `lines` lines, as SEGMENT:LINES:ROOT: what a checkpoint signs and what a witness remembers. */
+#define STATE_TEXT_MAX 160
+struct segment_state {
+	uint64_t segment, lines;	/* segment 0: none */
+	uint8_t root[HASH_BYTES];
+	bool found;			/* a scan has seen it, */
+	uint64_t time_ms;		/* signed by a checkpoint of this time */
+};
+void state_render(const struct segment_state *s, char out[STATE_TEXT_MAX]);
+int state_parse(const char *text, size_t n, struct segment_state *out);	/* -EBADMSG */
+
 /* What is signed: short texts that a shell can rebuild. Return the length. */
-#define STATEMENT_MAX 512
+#define STATEMENT_MAX 640
 size_t checkpoint_statement(const struct journal_checkpoint *c, char out[STATEMENT_MAX]);
-size_t key_statement(const struct journal_header *h, char out[STATEMENT_MAX]);
+size_t header_statement(const struct journal_header *h, char out[STATEMENT_MAX]);
 
 void hex_encode(const uint8_t *p, size_t n, char *out);		/* 2n digits and a NUL */
 int hex_decode(const char *text, uint8_t *out, size_t n);	/* exactly 2n lower-case digits; -EBADMSG */

@@ -12,7 +12,9 @@ struct journal {
 	size_t queue_bytes;
 	uint64_t segment_bytes, checkpoint_ms;
 	void (*error)(void *ctx, int err, const char *what);
+	void (*retired)(void *ctx, const struct journal_retired *r);
 	void *ctx;
+	_Atomic uint64_t released;
 	pthread_t thread;
 	_Atomic uint64_t durable;
 	struct writer w;		/* the thread's */
@@ -29,7 +31,7 @@ struct journal {
 	uint64_t errors;		/* failed attempts */
 	int first_error;		/* since the last flush */
 	int last_error;			/* of the trouble that lasts */
-	char head[160];
+	char head[STATE_TEXT_MAX];
 };
 
 uint64_t journal_clock_ms(void);	/* CLOCK_MONOTONIC */
@@ -42,5 +44,6 @@ void batch_trim(struct batch *b);		/* empty it for the next use */
 void *journal_run(void *journal);
 int journal_on_trouble(void *journal, int err, const char *what);
 void journal_on_durable(void *journal, uint64_t seq);
+void journal_on_retired(void *journal, const struct journal_retired *r);
 
 #endif

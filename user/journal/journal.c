@@ -150,6 +150,19 @@ int journal_on_trouble(void *ctx, int err, const char *what)
 	return err;
 }
 
+void journal_on_retired(void *ctx, const struct journal_retired *r)
+{
+	struct journal *j = ctx;
+
+	if (j->retired)
+		j->retired(j->ctx, r);
+}
+
+void journal_release(struct journal *j, uint64_t seq)
+{
+	atomic_store(&j->released, seq);
+}
+
 /* Until when may the thread sleep? 0: it has work. */
 static uint64_t sleep_until(const struct journal *j)
 {
@@ -171,7 +184,7 @@ static void queue_own(struct journal *j)
 
 	if (!j->checkpoint_due || (!last && journal_clock_ms() < j->checkpoint_due))
 		return;
-	if (queue_mark(j, !last && writer_key_is_old(&j->w) ? MARK_ROTATE : MARK_CHECKPOINT))
+	if (queue_mark(j, !last && writer_epoch_is_over(&j->w) ? MARK_ROTATE : MARK_CHECKPOINT))
 		j->checkpoint_due = last ? 0 : journal_clock_ms() + RETRY_MS;	/* no memory: later */
 	else
 		j->checkpoint_due = 0;

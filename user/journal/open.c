@@ -7,11 +7,12 @@
 #include <time.h>
 #include "base/file.h"
 #include "journal/internal.h"
+#include "journal/retire.h"
 
 #define QUEUE_BYTES	(8u << 20)
 #define SEGMENT_BYTES	(64u << 20)
 #define CHECKPOINT_MS	10000u
-#define KEY_MS		(24u * 3600 * 1000)
+#define EPOCH_MS	(3600u * 1000)
 
 uint64_t journal_clock_ms(void)
 {
@@ -68,10 +69,13 @@ static int open_writer(struct journal *j, const struct journal_options *o, struc
 		return err;
 	snprintf(w->host, sizeof(w->host), "%s", o->host ? o->host : "");
 	boot_id_read(w->boot_id);
-	w->key_ms = o->key_ms ? o->key_ms : KEY_MS;
+	w->epoch_ms = o->epoch_ms ? o->epoch_ms : EPOCH_MS;
+	w->retain_bytes = o->retain_bytes;
+	w->retain_ms = o->retain_ms;
 	err = writer_recover(w, found);
 	if (err)
 		return err;
+	retire_delete(w);	/* what a crash kept from being deleted */
 	j->next_seq = found->next_seq;
 	j->segment_queued = w->seg.size;
 	j->durable = found->next_seq;
@@ -80,6 +84,8 @@ static int open_writer(struct journal *j, const struct journal_options *o, struc
 	memcpy(j->head, w->head, sizeof(j->head));
 	w->trouble = journal_on_trouble;
 	w->durable = journal_on_durable;
+	w->retired = journal_on_retired;
+	w->released = &j->released;
 	w->ctx = j;
 	return 0;
 }
@@ -124,6 +130,7 @@ int journal_open(const struct journal_options *o, struct journal **out, struct j
 	j->segment_bytes = o->segment_bytes ? o->segment_bytes : SEGMENT_BYTES;
 	j->checkpoint_ms = o->checkpoint_ms ? o->checkpoint_ms : CHECKPOINT_MS;
 	j->error = o->error;
+	j->retired = o->retired;
 	j->ctx = o->ctx;
 	err = open_dir(j, o);
 	if (!err)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include "base/file.h"
+#include "journal/leaf.h"
 #include "journal/scan.h"
 #include "journal/writer.h"
 
@@ -26,6 +27,7 @@ static int first_segment(struct writer *w, uint64_t first, struct journal_recove
 	int err = hash_random(w->id, sizeof(w->id));
 
 	w->previous = (struct journal_previous){};
+	w->oldest = 0;
 	if (!err)
 		err = hash_sha256("", 0, w->previous.root);
 	if (!err)
@@ -73,7 +75,8 @@ static int key_follow(struct writer *w, const struct journal_header *h, struct j
 	if (!*found->damage)
 		snprintf(found->damage, sizeof(found->damage), "segment %020llu line 1: its signing key is not in the key directory any more",
 			 (unsigned long long)h->segment);
-	return keys_orphaned(&w->keys, h->key_epoch + 1);
+	w->keys.now.epoch = h->key_epoch;	/* the next header is signed by this one all the same */
+	return 0;
 }
 
 static int after_damage(struct writer *w, const struct segment_scan *s, struct journal_recovery *found)
@@ -89,6 +92,16 @@ static int after_damage(struct writer *w, const struct segment_scan *s, struct j
 	return err ? err : writer_new_segment(w, s->first + lines);
 }
 
+/* What is older than the last header says was retired. Not on the word of a damaged one: then all that is here is kept. */
+static uint64_t oldest_kept(const uint64_t *list, size_t n, uint64_t said)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i] == said)
+			return said;
+	}
+	return list[0];
+}
+
 /* A segment whose header never became durable is begun again under the same name. */
 static int begin_again(struct writer *w, const uint64_t *list, size_t n, struct journal_recovery *found)
 {
@@ -97,9 +110,11 @@ static int begin_again(struct writer *w, const uint64_t *list, size_t n, struct 
 
 	if (n == 1)
 		return first_segment(w, list[0], found);
-	err = segment_scan(w->dirfd, list[n - 2], NULL, &before);
+	err = segment_scan(w->dirfd, list[n - 2], NULL, 0, &before);
 	if (err)
 		return err;
+	if (before.has_header && !*before.damage)
+		w->oldest = oldest_kept(list, n, before.header.oldest);
 	w->previous = (struct journal_previous){ .segment = before.first, .lines = before.lines };
 	err = tree_root(&before.tree, w->previous.root);
 	if (!err && *before.damage)
@@ -141,10 +156,10 @@ static int go_on(struct writer *w, const struct segment_scan *s, struct journal_
 	ours = !memcmp(s->header.key, w->keys.now.public_key, ED25519_KEY_BYTES);
 	found->unclean = !s->ends_signed || s->torn_bytes;
 	if (s->checkpoints) {
-		char root[2 * HASH_BYTES + 1];
+		struct segment_state last = { .segment = s->first, .lines = s->last.lines };
 
-		hex_encode(s->last.root, HASH_BYTES, root);
-		snprintf(w->head, sizeof(w->head), "%020llu:%llu:%s", (unsigned long long)s->first, (unsigned long long)s->last.lines, root);
+		memcpy(last.root, s->last.root, HASH_BYTES);
+		state_render(&last, w->head);
 	}
 	err = mend(w, s);
 	if (err || (ours && !closed && !strcmp(s->header.boot_id, w->boot_id)))
@@ -160,13 +175,14 @@ static int recover_last(struct writer *w, const uint64_t *list, size_t n, struct
 {
 	struct journal_header known = {};
 	struct segment_scan s;
-	int err = segment_scan(w->dirfd, list[n - 1], NULL, &s);
+	int err = segment_scan(w->dirfd, list[n - 1], NULL, 0, &s);
 
 	if (err)
 		return err;
 	found->torn_bytes = *s.damage ? 0 : s.torn_bytes;
 	if (s.has_header)
 		known = s.header;
+	w->oldest = oldest_kept(list, n, s.has_header && !*s.damage ? s.header.oldest : 0);
 	if (s.has_header || !header_before(w->dirfd, list, n - 1, &known)) {
 		memcpy(w->id, known.id, sizeof(w->id));
 		err = key_follow(w, &known, found);
@@ -190,9 +206,13 @@ int writer_recover(struct writer *w, struct journal_recovery *found)
 {
 	_free_ uint64_t *list = NULL;
 	size_t n = 0;
-	int err = segment_list(w->dirfd, &list, &n);
+	int err = segment_list(w->dirfd, "jsonl", &list, &n);
 
 	if (err)
 		return err;
-	return n ? recover_last(w, list, n, found) : first_segment(w, 1, found);
+	if (!n)
+		return first_segment(w, 1, found);
+	if (segment_is_foreign(w->dirfd, list[0]))
+		return -EPROTONOSUPPORT;	/* it is for its own Bailiff to read; nothing is written behind it */
+	return recover_last(w, list, n, found);
 }

@@ -9,22 +9,15 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include "journal/keys.h"
+#include "journal/leaf.h"
 #include "journal/scan.h"
-
-#define LEAF_CHUNK 256
-
-struct leaf_reader {
-	int fd;				/* -1: no file */
-	uint64_t count, next;		/* stored; next to load */
-	size_t have, pos;
-	uint8_t chunk[LEAF_CHUNK][HASH_BYTES];
-};
 
 enum bad_how { BAD_CHANGED, BAD_REMOVED, BAD_INSERTED };
 
 struct scan {
 	struct segment_scan *out;
-	struct segment_state *state;
+	struct segment_state *states;
+	size_t state_count;
 	struct leaf_reader leaf;
 	uint8_t hash[HASH_BYTES];	/* of the present line */
 	uint64_t torn_at;		/* number of the first that is no line, behind the stored hashes; 0: none */
@@ -53,32 +46,6 @@ static unsigned long long line_now(const struct scan *s)
 	return s->out->lines + 1;
 }
 
-/* 1 and the next stored hash, 0 none is left, -errno. */
-static int leaf_next(struct leaf_reader *l, const uint8_t **out)
-{
-	ssize_t n;
-
-	if (l->pos == l->have) {
-		if (l->next == l->count)
-			return 0;
-		n = pread(l->fd, l->chunk, sizeof(l->chunk), l->next * HASH_BYTES);
-		if (n < HASH_BYTES)
-			return n < 0 ? -errno : -EIO;	/* shorter than it was when we opened it */
-		l->have = n / HASH_BYTES;
-		if (l->have > l->count - l->next)
-			l->have = l->count - l->next;
-		l->next += l->have;
-		l->pos = 0;
-	}
-	*out = l->chunk[l->pos++];
-	return 1;
-}
-
-static bool leaf_peek_is(const struct leaf_reader *l, const uint8_t hash[HASH_BYTES])
-{
-	return l->pos < l->have && !memcmp(l->chunk[l->pos], hash, HASH_BYTES);
-}
-
 /* What a crash can leave behind the last commit are pieces of lines and blocks of zeros, not this. */
 static bool line_is_whole(const char *text, size_t n)
 {
@@ -87,7 +54,11 @@ static bool line_is_whole(const char *text, size_t n)
 
 static void check_header(struct scan *s, const char *text, size_t n)
 {
-	if (header_parse(text, n, &s->out->header))
+	int err = header_parse(text, n, &s->out->header);
+
+	if (err == -EPROTONOSUPPORT)
+		damage(s, "line 1: is of another format than %d, the one that is read here", JOURNAL_FORMAT);
+	else if (err)
 		damage(s, "line 1: is not the header of a segment");
 	else if (s->out->header.segment != s->out->first)
 		damage(s, "line 1: is the header of segment %020llu", (unsigned long long)s->out->header.segment);
@@ -141,6 +112,26 @@ static int check_root(struct scan *s, const struct journal_checkpoint *c)
 	return 0;
 }
 
+static void check_state(struct scan *s)
+{
+	uint8_t root[HASH_BYTES];
+
+	for (size_t i = 0; i < s->state_count; i++) {
+		struct segment_state *w = &s->states[i];
+
+		if (w->segment == s->out->first && w->lines == s->out->lines && !tree_root(&s->out->tree, root))
+			w->found = !memcmp(root, w->root, HASH_BYTES);
+	}
+}
+
+static void date_states(struct scan *s, const struct journal_checkpoint *c)
+{
+	for (size_t i = 0; i < s->state_count; i++) {
+		if (s->states[i].found && s->states[i].segment == c->segment && s->states[i].lines == c->lines)
+			s->states[i].time_ms = c->time_ms;
+	}
+}
+
 static int check_checkpoint(struct scan *s, const char *text, size_t n)
 {
 	struct segment_scan *o = s->out;
@@ -160,6 +151,7 @@ static int check_checkpoint(struct scan *s, const char *text, size_t n)
 	o->last = c;
 	o->checkpoints++;
 	o->ends_signed = true;
+	date_states(s, &c);
 	return 0;
 }
 
@@ -184,7 +176,7 @@ static int check_content(struct scan *s, const char *text, size_t n)
 static void note_bad_line(struct scan *s, const uint8_t stored[HASH_BYTES])
 {
 	s->bad_line = line_now(s);
-	s->bad_how = leaf_peek_is(&s->leaf, s->hash) ? BAD_REMOVED : BAD_CHANGED;
+	s->bad_how = leaf_reader_peek_is(&s->leaf, s->hash) ? BAD_REMOVED : BAD_CHANGED;
 	memcpy(s->bad_stored, stored, HASH_BYTES);
 	s->stored = s->out->tree;
 }
@@ -206,7 +198,7 @@ static int check_leaf(struct scan *s, const uint8_t **out)
 {
 	static const uint8_t unwritten[HASH_BYTES];
 	const uint8_t *stored = NULL;
-	int got = leaf_next(&s->leaf, &stored), err = 0;
+	int got = leaf_reader_next(&s->leaf, &stored), err = 0;
 
 	if (got < 0)
 		return got;
@@ -220,14 +212,6 @@ static int check_leaf(struct scan *s, const uint8_t **out)
 	if (!err && got && !s->bad_line && memcmp(stored, s->hash, HASH_BYTES))
 		note_bad_line(s, stored);
 	return err;
-}
-
-static void check_state(struct scan *s)
-{
-	uint8_t root[HASH_BYTES];
-
-	if (s->state && s->state->lines == s->out->lines && !tree_root(&s->out->tree, root))
-		s->state->found = !memcmp(root, s->state->root, HASH_BYTES);
 }
 
 /* Behind a torn line only the rest of the same crash may stand; what was signed had been durable. */
@@ -305,21 +289,6 @@ static void check_end(struct scan *s)
 		       (unsigned long long)(o->leaves - o->lines));
 }
 
-static int leaf_open(int dirfd, uint64_t first, struct leaf_reader *l)
-{
-	struct stat st;
-
-	l->fd = segment_open(dirfd, first, "leaf", O_RDONLY);
-	if (l->fd == -ENOENT)
-		return 0;
-	if (l->fd < 0)
-		return l->fd;
-	if (fstat(l->fd, &st))
-		return -errno;
-	l->count = st.st_size / HASH_BYTES;
-	return 0;
-}
-
 static int scan_run(struct scan *s, int fd)
 {
 	struct line_reader r;
@@ -340,7 +309,7 @@ static int scan_run(struct scan *s, int fd)
 	return 0;
 }
 
-int segment_scan(int dirfd, uint64_t first, struct segment_state *state, struct segment_scan *out)
+int segment_scan(int dirfd, uint64_t first, struct segment_state *states, size_t count, struct segment_scan *out)
 {
 	_free_ struct scan *s = calloc(1, sizeof(*s));
 	_close_ int fd = -1, leaf_fd = -1;
@@ -350,8 +319,9 @@ int segment_scan(int dirfd, uint64_t first, struct segment_state *state, struct 
 	if (!s)
 		return -ENOMEM;
 	s->out = out;
-	s->state = state;
-	err = leaf_open(dirfd, first, &s->leaf);	/* first, so that a living journal never shows more hashes than lines */
+	s->states = states;
+	s->state_count = count;
+	err = leaf_reader_open(dirfd, first, &s->leaf);	/* first, so that a living journal never shows more hashes than lines */
 	leaf_fd = s->leaf.fd;
 	if (err)
 		return err;

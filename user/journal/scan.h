@@ -24,15 +24,8 @@ struct segment_scan {
 	char damage[DAMAGE_MAX];	/* the first thing that is wrong; empty: nothing is */
 };
 
-/* A state that the segment must have had: the root of its first `lines` lines. */
-struct segment_state {
-	uint64_t lines;
-	uint8_t root[HASH_BYTES];
-	bool found;
-};
-
-/* 0 also for a damaged segment; -errno when it cannot be read. state may be NULL. */
-int segment_scan(int dirfd, uint64_t first, struct segment_state *state, struct segment_scan *out);
+/* 0 also for a damaged segment; -errno when it cannot be read. Of the states, those of this segment are looked for. */
+int segment_scan(int dirfd, uint64_t first, struct segment_state *states, size_t count, struct segment_scan *out);
 void segment_scan_done(struct segment_scan *s);
 
 #endif

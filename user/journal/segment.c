@@ -26,11 +26,12 @@ int segment_open(int dirfd, uint64_t first, const char *extension, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static bool name_parse(const char *name, uint64_t *first)
+static bool name_parse(const char *name, const char *extension, uint64_t *first)
 {
 	uint64_t v = 0;
 
-	if (strlen(name) != SEGMENT_NAME_DIGITS + 6 || strcmp(name + SEGMENT_NAME_DIGITS, ".jsonl"))
+	if (strnlen(name, SEGMENT_NAME_DIGITS) < SEGMENT_NAME_DIGITS || name[SEGMENT_NAME_DIGITS] != '.' ||
+	    strcmp(name + SEGMENT_NAME_DIGITS + 1, extension))
 		return false;
 	for (int i = 0; i < SEGMENT_NAME_DIGITS; i++) {
 		if (name[i] < '0' || name[i] > '9')
@@ -49,7 +50,7 @@ static int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int list_read(DIR *d, uint64_t **list, size_t *count)
+static int list_read(DIR *d, const char *extension, uint64_t **list, size_t *count)
 {
 	const struct dirent *e;
 	size_t room = 0;
@@ -57,7 +58,7 @@ static int list_read(DIR *d, uint64_t **list, size_t *count)
 	while (errno = 0, (e = readdir(d))) {
 		uint64_t first, *bigger;
 
-		if (!name_parse(e->d_name, &first))
+		if (!name_parse(e->d_name, extension, &first))
 			continue;
 		if (*count == room) {
 			room = room ? 2 * room : 64;
@@ -71,7 +72,7 @@ static int list_read(DIR *d, uint64_t **list, size_t *count)
 	return -errno;
 }
 
-int segment_list(int dirfd, uint64_t **out, size_t *count)
+int segment_list(int dirfd, const char *extension, uint64_t **out, size_t *count)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
 	_free_ uint64_t *list = NULL;
@@ -86,7 +87,7 @@ int segment_list(int dirfd, uint64_t **out, size_t *count)
 		close(fd);
 		return err;
 	}
-	err = list_read(d, &list, &n);
+	err = list_read(d, extension, &list, &n);
 	closedir(d);
 	if (err)
 		return err;

@@ -10,8 +10,8 @@
 
 void segment_name(uint64_t first, const char *extension, char out[SEGMENT_NAME_MAX]);	/* extension "jsonl" or "leaf" */
 int segment_open(int dirfd, uint64_t first, const char *extension, int flags);		/* a descriptor or -errno; files are made 0600 */
-int segment_list(int dirfd, uint64_t **out, size_t *count);	/* first numbers, ascending; the caller's to free */
-int segment_header(int dirfd, uint64_t first, struct journal_header *out);	/* -EBADMSG: its first line is none */
+int segment_list(int dirfd, const char *extension, uint64_t **out, size_t *count);	/* first numbers, ascending; the caller's to free */
+int segment_header(int dirfd, uint64_t first, struct journal_header *out);	/* -EBADMSG: its first line is none; -EPROTONOSUPPORT */
 
 struct line_reader {
 	int fd;			/* borrowed */

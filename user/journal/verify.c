@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Offline verification. scan.c checks each segment by itself; here is what ties them together: numbers without a gap, each header naming its
- * predecessor's end, each key endorsed by the one before it, the first one given from outside. It stops at the first thing that is wrong.
+ * predecessor's end and signed by its predecessor's key, the first one given from outside; a beginning that is not line 1 by signed word of
+ * retention; and what witnesses were told. It stops at the first thing that is wrong.
  */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include "journal/journal.h"
 #include "journal/keys.h"
+#include "journal/leaf.h"
+#include "journal/place.h"
+#include "journal/retire.h"
 #include "journal/scan.h"
+
+#define STATES_MAX (JOURNAL_WITNESSES_MAX + 1)
 
 struct verify {
 	struct journal_report *report;
 	const uint8_t *key;
+	int dirfd;
 	struct segment_scan before;	/* the segment in front of the present one */
 	uint8_t before_root[HASH_BYTES];
 	bool any;
-	uint64_t head_segment;		/* what a witness remembers; 0: nothing to find */
-	struct segment_state head;
+	uint64_t kept_from;		/* what the newest header says */
+	uint64_t kept_ms;		/* that header's time */
+	bool asked;			/* states[0] is what the caller asked for; the others are from places of sinks */
+	struct segment_state states[STATES_MAX];
+	char names[STATES_MAX][CURSOR_NAME_MAX + 1];
+	size_t state_count;
 };
 
 #define U(x) ((unsigned long long)(x))
@@ -32,6 +43,8 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct verify *v, const c
 	va_end(ap);
 	return false;
 }
+
+/* ---- from one segment to the next ---- */
 
 /* Does the segment before end as a closed one must? Its successor exists, so no crash excuses it. */
 static bool check_end_of_before(struct verify *v, const struct segment_scan *s)
@@ -55,56 +68,104 @@ static bool check_end_of_before(struct verify *v, const struct segment_scan *s)
 	return true;
 }
 
-static bool check_first_key(struct verify *v, const struct segment_scan *s)
+static bool check_first_key(struct verify *v, const struct journal_header *h, const char *where)
 {
 	char ours[2 * ED25519_KEY_BYTES + 1], theirs[2 * ED25519_KEY_BYTES + 1];
 
-	if (!memcmp(s->header.key, v->key, ED25519_KEY_BYTES))
+	if (!memcmp(h->key, v->key, ED25519_KEY_BYTES))
 		return true;
 	hex_encode(v->key, ED25519_KEY_BYTES, ours);
-	hex_encode(s->header.key, ED25519_KEY_BYTES, theirs);
-	return fail(v, "segment %020llu line 1: is signed by key %.16s..., not by the given key %.16s...", U(s->first), theirs, ours);
+	hex_encode(h->key, ED25519_KEY_BYTES, theirs);
+	return fail(v, "%s: is signed by key %.16s..., not by the given key %.16s...", where, theirs, ours);
 }
 
-static bool check_next_key(struct verify *v, const struct segment_scan *s)
+/* What two headers that follow each other must agree on; `where` is the second one's place. */
+static bool check_step(struct verify *v, const struct journal_header *b, const struct journal_header *h, const char *where)
 {
-	const struct journal_header *b = &v->before.header, *h = &s->header;
-
-	if (h->key_epoch == b->key_epoch && !memcmp(h->key, b->key, sizeof(h->key)))
-		return true;
-	if (h->key_epoch == b->key_epoch + 1 && !keys_verify_endorsement(b->key, h))
-		return true;
-	return fail(v, "segment %020llu line 1: names a signing key that the key before it does not endorse", U(s->first));
+	if (memcmp(h->id, b->id, sizeof(b->id)))
+		return fail(v, "%s: belongs to another journal", where);
+	if (h->previous.segment != b->segment)
+		return fail(v, "%s: follows segment %020llu, which is not here: removed", where, U(h->previous.segment));
+	if (h->segment != b->segment + h->previous.lines)
+		return fail(v, "%s: should have been numbered %020llu", where, U(b->segment + h->previous.lines));
+	if (h->key_epoch != b->key_epoch + 1 || keys_verify_header(b->key, h))
+		return fail(v, "%s: names a signing key that the key before it does not endorse", where);
+	return true;
 }
 
-static bool check_chain(struct verify *v, const struct segment_scan *s)
+static bool check_chain(struct verify *v, const struct segment_scan *s, const char *where)
 {
 	const struct segment_scan *b = &v->before;
 
-	if (!v->any) {
-		if (s->header.previous.segment)
-			return fail(v, "segment %020llu line 1: follows segment %020llu, which is not here: removed", U(s->first),
-				    U(s->header.previous.segment));
-		return check_first_key(v, s);
-	}
 	if (memcmp(s->header.id, b->header.id, sizeof(b->header.id)))
-		return fail(v, "segment %020llu line 1: belongs to another journal", U(s->first));
-	if (!check_end_of_before(v, s))
-		return false;
-	if (s->first != b->first + b->lines)
-		return fail(v, "segment %020llu: should have been numbered %020llu", U(s->first), U(b->first + b->lines));
-	if (!check_next_key(v, s))
+		return fail(v, "%s: belongs to another journal", where);
+	if (!check_end_of_before(v, s) || !check_step(v, &b->header, &s->header, where))
 		return false;
 	if (!b->ends_signed || !b->last.closes)
 		return fail(v, "segment %020llu line %llu: is not the checkpoint that must close the segment", U(b->first), U(b->lines));
 	return true;
 }
 
+/* ---- the beginning ---- */
+
+struct retired {
+	struct verify *v;
+	struct journal_header last;
+	bool any;
+};
+
+static bool check_retired(void *ctx, const struct journal_header *h, uint64_t n)
+{
+	struct retired *r = ctx;
+	char where[64];
+	bool good;
+
+	snprintf(where, sizeof(where), "file " RETIRED_FILE " line %llu", U(n));
+	if (!h)
+		return fail(r->v, "%s: is not the header of a segment", where);
+	if (r->any)
+		good = check_step(r->v, &r->last, h, where);
+	else
+		good = (!h->previous.segment || fail(r->v, "%s: is not the first header of the journal", where)) && check_first_key(r->v, h, where);
+	r->last = *h;
+	r->any = true;
+	return good;
+}
+
+/* The first segment here is not the journal's first: by whose word, and what leads from the given key to its own? */
+static bool check_beginning(struct verify *v, const struct segment_scan *s, const char *where)
+{
+	const struct journal_header *h = &s->header;
+	struct retired r = { .v = v };
+	int err;
+
+	if (!h->previous.segment)
+		return check_first_key(v, h, where);
+	if (v->kept_from < s->first)
+		return fail(v, "%s: follows segment %020llu, which is not here, and nothing signed says that retention retired it: removed", where,
+			    U(h->previous.segment));
+	v->report->retired_ms = v->kept_ms;
+	if (!memcmp(h->key, v->key, ED25519_KEY_BYTES))
+		return true;	/* given for just this */
+	err = retired_walk(v->dirfd, s->first, check_retired, &r);
+	if (err == -EBADMSG)
+		return false;
+	if (err || !r.any)
+		return fail(v, "file " RETIRED_FILE ": the headers of what was retired before segment %020llu cannot be read: %s", U(s->first),
+			    err ? strerror(-err) : "there are none");
+	return check_step(v, &r.last, h, where);
+}
+
+/* ---- a segment ---- */
+
 static void take_anchor(struct journal_report *r, const struct segment_scan *s)
 {
 	r->checkpoints += s->checkpoints;
 	r->lines += s->lines;
 	r->key_epoch = s->header.key_epoch;
+	r->epoch_seq = s->first;
+	r->epoch_ms = s->header.time_ms;
+	r->ends_closed = s->ends_signed && s->last.closes;
 	if (!s->checkpoints)
 		return;
 	r->anchored_seq = s->first + s->last.lines;
@@ -114,9 +175,13 @@ static void take_anchor(struct journal_report *r, const struct segment_scan *s)
 static bool check_segment(struct verify *v, struct segment_scan *s, bool last)
 {
 	struct journal_report *r = v->report;
-	bool chained = s->has_header && check_chain(v, s);
+	char where[64];
+	bool chained;
 
-	r->segments++;
+	snprintf(where, sizeof(where), "segment %020llu line 1", U(s->first));
+	chained = s->has_header && (v->any ? check_chain(v, s, where) : check_beginning(v, s, where));
+	if (!r->segments++)
+		r->first_seq = s->first;
 	if (chained)
 		take_anchor(r, s);
 	if (*s->damage)
@@ -126,16 +191,16 @@ static bool check_segment(struct verify *v, struct segment_scan *s, bool last)
 		return true;
 	}
 	if (!s->has_header)
-		return fail(v, "segment %020llu line 1: is missing", U(s->first));
+		return fail(v, "%s: is missing", where);
 	if (last)
 		r->torn_bytes = s->torn_bytes;
 	return chained;
 }
 
-static int verify_segment(struct verify *v, int dirfd, uint64_t first, bool last)
+static int verify_segment(struct verify *v, uint64_t first, bool last)
 {
 	struct segment_scan s;
-	int err = segment_scan(dirfd, first, v->head_segment == first ? &v->head : NULL, &s);
+	int err = segment_scan(v->dirfd, first, v->states, v->state_count, &s);
 	bool good;
 
 	if (err)
@@ -152,55 +217,100 @@ static int verify_segment(struct verify *v, int dirfd, uint64_t first, bool last
 	return good || err ? err : -EBADMSG;
 }
 
-static int verify_all(struct verify *v, int dirfd)
+/*
+ * What headers say before anything is checked; the pass over all segments shows whether they may. The newest says from where on segments are kept:
+ * what is still here of older ones was retired and not deleted yet, and is passed over.
+ */
+static int look_ahead(struct verify *v, const uint64_t *list, size_t n, size_t *from)
+{
+	struct journal_header h;
+	bool any = false;
+
+	*from = 0;
+	if (n && segment_is_foreign(v->dirfd, list[0])) {
+		fail(v, "this journal is of another format than %d, the one that is read here: use the Bailiff that wrote it", JOURNAL_FORMAT);
+		return -EPROTONOSUPPORT;
+	}
+	for (size_t i = n; i-- && !any;) {
+		any = !segment_header(v->dirfd, list[i], &h);
+		if (!any)
+			continue;
+		v->kept_from = h.oldest;
+		v->kept_ms = h.time_ms;
+		v->state_count += place_witnesses(v->dirfd, h.id, v->names + v->state_count, v->states + v->state_count, JOURNAL_WITNESSES_MAX);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (any && list[i] == v->kept_from)
+			*from = i;
+	}
+	return 0;
+}
+
+/* ---- witnesses ---- */
+
+static void add_witness(struct journal_report *r, const char *name, const struct segment_state *s)
+{
+	struct journal_witness *w = &r->witnesses[r->witness_count++];
+
+	snprintf(w->name, sizeof(w->name), "%s", name);
+	w->seq = s->segment + s->lines;
+	w->time_ms = s->time_ms;
+	state_render(s, w->state);
+}
+
+static int check_states(struct verify *v)
+{
+	for (size_t i = 0; i < v->state_count; i++) {
+		const struct segment_state *s = &v->states[i];
+		bool ask = v->asked && !i;
+
+		if (s->found && ask)
+			v->report->head_found = true;
+		else if (s->found)
+			add_witness(v->report, v->names[i], s);
+		else if (s->segment >= v->report->first_seq)
+			return fail(v, "segment %020llu: never had the witnessed root behind line %llu%s%s: lines were removed or changed", U(s->segment),
+				    U(s->lines), ask ? "" : ", which was sent to ", ask ? "" : v->names[i]), -EBADMSG;
+		else if (ask)
+			return fail(v, "segment %020llu was retired: whether it had the witnessed root cannot be told any more", U(s->segment)), -ENODATA;
+	}
+	return 0;
+}
+
+static int verify_all(struct verify *v)
 {
 	_free_ uint64_t *list = NULL;
-	size_t n = 0;
-	int err = segment_list(dirfd, &list, &n);
+	size_t n = 0, from = 0;
+	int err = segment_list(v->dirfd, "jsonl", &list, &n);
 
-	for (size_t i = 0; !err && i < n; i++)
-		err = verify_segment(v, dirfd, list[i], i == n - 1);
+	if (!err)
+		err = look_ahead(v, list, n, &from);
+	for (size_t i = from; !err && i < n; i++)
+		err = verify_segment(v, list[i], i == n - 1);
 	if (!err && !v->any) {
 		fail(v, "there is no journal here");
 		err = -ENOENT;
 	}
-	return err;
-}
-
-static int head_parse(const char *head, struct verify *v)
-{
-	const char *lines = strchr(head, ':'), *root = lines ? strchr(lines + 1, ':') : NULL;
-
-	if (!root || lines - head != SEGMENT_NAME_DIGITS || strlen(root + 1) != 2 * HASH_BYTES)
-		return -EINVAL;
-	v->head_segment = strtoull(head, NULL, 10);
-	if (!v->head_segment || decimal_parse(lines + 1, root - lines - 1, &v->head.lines) || hex_decode(root + 1, v->head.root, HASH_BYTES))
-		return -EINVAL;
-	return 0;
+	return err ? err : check_states(v);
 }
 
 int journal_verify_head(const char *dir, const uint8_t public_key[ED25519_KEY_BYTES], const char *head, struct journal_report *out)
 {
 	_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct verify v = { .report = out, .key = public_key };
+	struct verify v = { .report = out, .key = public_key, .dirfd = dirfd, .asked = head };
 	int err = dirfd < 0 ? -errno : 0;
 
 	*out = (struct journal_report){};
 	if (!err && head)
-		err = head_parse(head, &v);
+		err = state_parse(head, strlen(head), &v.states[v.state_count++]) ? -EINVAL : 0;
 	if (err)
 		return err;
-	err = verify_all(&v, dirfd);
+	err = verify_all(&v);
 	if (v.any && out->anchored_seq)
 		out->unsigned_lines = v.before.first + v.before.lines - out->anchored_seq - 1;
 	else
 		out->unsigned_lines = out->lines;
 	segment_scan_done(&v.before);
-	out->head_found = v.head.found;
-	if (!err && head && !v.head.found) {
-		fail(&v, "segment %020llu: never had the witnessed root behind line %llu: lines were removed or changed", U(v.head_segment), U(v.head.lines));
-		err = -EBADMSG;
-	}
 	return err;
 }
 

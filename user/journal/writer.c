@@ -4,12 +4,10 @@
  * durable, which recovery relies on. Whatever fails, the whole commit is done again from its first byte: after a failed fsync(2)
  * the kernel may have dropped the pages and forgotten the error, so only writing anew is worth anything.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/uio.h>
 #include <time.h>
 #include "base/counter.h"
-#include "journal/segment.h"
 #include "journal/writer.h"
 
 uint64_t writer_now_ms(void)
@@ -77,7 +75,7 @@ static int commit_once(struct writer *w, const char **what)
 }
 
 /* Try until it works or trouble() says to give up. */
-static int persist(struct writer *w, int (*attempt)(struct writer *w, const char **what))
+int writer_persist(struct writer *w, int (*attempt)(struct writer *w, const char **what))
 {
 	const char *what = "";
 	bool failed = false;
@@ -101,7 +99,7 @@ int writer_commit(struct writer *w)
 
 	if (!w->pieces)
 		return 0;
-	err = persist(w, commit_once);
+	err = writer_persist(w, commit_once);
 	if (err)
 		return err;
 	count_add(COUNT_JOURNAL_LINES, w->leaves.len / HASH_BYTES);
@@ -160,7 +158,7 @@ int writer_lines(struct writer *w, const char *bytes, size_t len, const uint32_t
 	err = room_for_piece(w, false);
 	w->leaves_more = (count + WRITER_OWN) * HASH_BYTES;
 	if (!err)
-		err = persist(w, reserve_leaves);
+		err = writer_persist(w, reserve_leaves);
 	for (size_t i = 0; !err && i < count; i++) {
 		err = add_leaf(w, p, items[i] - 1);
 		p += items[i];
@@ -171,7 +169,7 @@ int writer_lines(struct writer *w, const char *bytes, size_t len, const uint32_t
 }
 
 /* own[owns] holds a rendered line of ours. */
-static int add_own(struct writer *w, size_t n)
+int writer_add_own(struct writer *w, size_t n)
 {
 	char *line = w->own[w->owns++];
 	int err = add_leaf(w, line, n);
@@ -186,7 +184,7 @@ static int add_own(struct writer *w, size_t n)
 int writer_checkpoint(struct writer *w, bool closes)
 {
 	struct journal_checkpoint c = { .segment = w->seg.first, .lines = w->seg.lines, .closes = closes, .time_ms = writer_now_ms() };
-	char root[2 * HASH_BYTES + 1];
+	struct segment_state state = { .segment = w->seg.first };
 	int err = room_for_piece(w, true);
 
 	if (err)
@@ -199,100 +197,10 @@ int writer_checkpoint(struct writer *w, bool closes)
 		err = keys_sign_checkpoint(&w->keys, &c);
 	if (err)
 		return err;
-	hex_encode(c.root, sizeof(c.root), root);
-	snprintf(w->head, sizeof(w->head), "%020llu:%llu:%s", (unsigned long long)c.segment, (unsigned long long)c.lines, root);
-	return add_own(w, checkpoint_render(&c, w->own[w->owns]));
-}
-
-static void segment_close(struct open_segment *s)
-{
-	if (s->fd >= 0)
-		close(s->fd);
-	if (s->leaf_fd >= 0)
-		close(s->leaf_fd);
-	s->fd = s->leaf_fd = -1;
-}
-
-/* The file may be there from a creation that a crash interrupted; recovery has seen that it holds no line. */
-static int segment_create(struct writer *w, const char **what)
-{
-	struct open_segment *s = &w->seg;
-
-	*what = "create a segment of the journal";
-	segment_close(s);
-	s->fd = segment_open(w->dirfd, s->first, "jsonl", O_RDWR | O_CREAT | O_TRUNC);
-	if (s->fd < 0)
-		return s->fd;
-	s->leaf_fd = segment_open(w->dirfd, s->first, "leaf", O_RDWR | O_CREAT | O_TRUNC);
-	if (s->leaf_fd < 0)
-		return s->leaf_fd;
-	return fsync(w->dirfd) ? -errno : 0;
-}
-
-static int header_add(struct writer *w, const struct signer *key)
-{
-	struct journal_header h = { .segment = w->seg.first, .key_epoch = key->epoch, .previous = w->previous, .time_ms = writer_now_ms() };
-
-	memcpy(h.id, w->id, sizeof(h.id));
-	memcpy(h.host, w->host, sizeof(h.host));
-	memcpy(h.boot_id, w->boot_id, sizeof(h.boot_id));
-	memcpy(h.key, key->public_key, sizeof(h.key));
-	memcpy(h.endorsed, key->endorsed, sizeof(h.endorsed));
-	return add_own(w, header_render(&h, w->own[w->owns]));
-}
-
-static int key_make_next(struct writer *w, const char **what)
-{
-	*what = "make the journal's next signing key";
-	return keys_make_next(&w->keys, w->id, writer_now_ms());
-}
-
-static int key_promote(struct writer *w, const char **what)
-{
-	*what = "put the journal's next signing key in force";
-	return keys_promote(&w->keys);
-}
-
-bool writer_key_is_old(const struct writer *w)
-{
-	uint64_t now = writer_now_ms();
-
-	return now > w->keys.now.made_ms && now - w->keys.now.made_ms >= w->key_ms;
-}
-
-/* A key that is too old is followed by its heir with the new segment; the heir is in force once the header that names it is durable. */
-int writer_new_segment(struct writer *w, uint64_t first)
-{
-	int err = writer_commit(w);
-
-	if (!err && w->previous.segment && writer_key_is_old(w))
-		err = persist(w, key_make_next);
-	if (err)
-		return err;
-	segment_close(&w->seg);
-	w->seg = (struct open_segment){ .fd = -1, .leaf_fd = -1, .first = first };
-	w->size_before = 0;
-	err = persist(w, segment_create);
-	if (!err)
-		err = header_add(w, w->keys.has_next ? &w->keys.next : &w->keys.now);
-	if (!err)
-		err = writer_commit(w);
-	if (!err && w->keys.has_next)
-		err = persist(w, key_promote);
-	return err;
-}
-
-int writer_rotate(struct writer *w)
-{
-	int err = writer_checkpoint(w, true);
-
-	if (!err)
-		err = writer_commit(w);
-	if (err)
-		return err;
-	w->previous = (struct journal_previous){ .segment = w->seg.first, .lines = w->seg.lines };
-	err = tree_root(&w->seg.tree, w->previous.root);
-	return err ? err : writer_new_segment(w, w->seg.first + w->seg.lines);
+	state.lines = c.lines;
+	memcpy(state.root, c.root, sizeof(state.root));
+	state_render(&state, w->head);
+	return writer_add_own(w, checkpoint_render(&c, w->own[w->owns]));
 }
 
 int writer_batch(struct writer *w, const struct batch *b)
@@ -321,7 +229,7 @@ int writer_batch(struct writer *w, const struct batch *b)
 
 void writer_done(struct writer *w)
 {
-	segment_close(&w->seg);
+	writer_segment_close(&w->seg);
 	buf_done(&w->leaves);
 	keys_done(&w->keys);
 	if (w->dirfd >= 0)
