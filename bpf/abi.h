@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #endif
 
-#define BAILIFF_ABI_VERSION 5
+#define BAILIFF_ABI_VERSION 6
 
 /* ---- limits ---- */
 #define PATH_BYTES	4096	/* the kernel's PATH_MAX: a longer path is refused, with its reason */
@@ -29,6 +29,10 @@
 #define RULE_RECORD	0xfffeu	/* in the place of a deny: none, and an allow that matches says `record: required` */
 #define ARGV_BYTES	2048
 #define FOLD_WINDOW_NS	10000000000ull
+#define WHY_ENTRIES	8	/* refusals that a sandbox can read of itself */
+#define WHY_OF_RULE	4	/* of these by one rule: a search that is refused everywhere leaves what was refused before it to be read */
+#define WHY_TEXT_BYTES	176	/* of an entry's paths: their ends */
+#define WHY_RULE_BYTES	511	/* of what a rule says */
 
 /* ---- what is judged ---- */
 enum class_id {
@@ -170,7 +174,13 @@ struct policy_slot {
 	__u32 first, next;	/* next 0: for ever */
 	__u32 pad;
 	__u64 end_ns;		/* CLOCK_TAI */
+	__u32 texts_off, texts_words;	/* what its rules say to who is refused, shared like an image; 0: there was no room */
+	__u32 hint_off, hint_words;	/* where most of what is refused by default would be allowed; 0: nowhere */
 };
+/*
+ * Texts: words[0] rules, builtins among them (rule number, then nrules + B_*); from words[1] on where each one's text begins, in bytes from the
+ * start of the region, and where the last one ends. Hint: words[0] bits 1 << VERB_* that it holds for, words[1] bytes, the bytes.
+ */
 #define SLOT_OPEN_FILES		(1u << 0)	/* class in `open:`: its default allows; guard.self still refuses */
 #define SLOT_OPEN_NETWORK	(1u << 1)
 #define SLOT_OPEN_SOCKETS	(1u << 2)
@@ -316,8 +326,34 @@ struct host_state {
 	__u64 next_sandbox;	/* the last sandbox id given */
 	__u64 engine_beat_ns;	/* CLOCK_BOOTTIME of the engine's last sign of life */
 	__u32 engine_tgid;	/* who no member may touch, in any stage */
-	__u32 pad0;
-	__u64 pad[4];
+	__u32 why_dev;		/* of the pin that members may read, as the kernel has it; with */
+	__u64 why_ino;		/* 0: there is none */
+	__u64 pad[3];
+};
+
+/*
+ * What `why` can tell a sandbox of itself, by index of struct sandbox: written where a refusal is counted, folded by rule and object, read by
+ * why.bpf.c alone. Emptied when a sandbox gets the row.
+ */
+struct why_entry {
+	__u64 key;		/* of rule and object; 0: none, or being written */
+	__u64 time_ns;		/* CLOCK_BOOTTIME, of the last time */
+	__u64 arg;
+	__u32 rule;
+	__s32 error;
+	__u32 times, generation;	/* generation: whose numbers rule is of */
+	__u16 operation;
+	__u8 class_id, verb;
+	__u8 reason, pad;
+	__u16 len, len2;	/* bytes of the paths; of a longer one the end is kept */
+	__u8 pad2[6];
+	struct rec_addr addr;
+	char text[WHY_TEXT_BYTES];	/* one path at its end; of two each at the end of a half */
+};
+struct why_ring {
+	__u32 busy;		/* one writer at a time; who comes meanwhile is not noted (WHY_LOST) */
+	__u32 pad;
+	struct why_entry entries[WHY_ENTRIES];
 };
 
 /* Things that got lost or refused to fit, by name; array cells. X(symbol, what it counts) */
@@ -328,7 +364,8 @@ struct host_state {
 	X(RACED, "walks refused because names or mounts kept changing") \
 	X(LABEL_FAILED, "forks refused because the membership could not be copied") \
 	X(FOLDED, "refusals folded into an earlier record") \
-	X(PID_MAP_FULL, "members that could not be entered in the table of pids (their /proc is refused)")
+	X(PID_MAP_FULL, "members that could not be entered in the table of pids (their /proc is refused)") \
+	X(WHY_LOST, "refusals that `bailiff why` does not show: others of the same sandbox were being noted")
 enum kernel_counter {
 #define X(symbol, text) KC_##symbol,
 	KERNEL_COUNTERS(X)
@@ -337,7 +374,7 @@ enum kernel_counter {
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "a size changed: BAILIFF_ABI_VERSION")
-ABI_SIZE(struct policy_slot, 104);
+ABI_SIZE(struct policy_slot, 120);
 ABI_SIZE(struct counter, 16);
 ABI_SIZE(struct sandbox, 64);
 ABI_SIZE(struct member, 16);
@@ -349,6 +386,8 @@ ABI_SIZE(struct rec_exit, 104);
 ABI_SIZE(struct rec_flow, 128);
 ABI_SIZE(struct rec_file, 112);
 ABI_SIZE(struct host_state, 64);
+ABI_SIZE(struct why_entry, 256);
+ABI_SIZE(struct why_ring, 2056);
 #undef ABI_SIZE
 
 #endif

@@ -105,5 +105,7 @@
  */
 volatile __u32 loop_zero;
 #define UNKNOWN(x) ((x) + loop_zero)
+/* Arithmetic that the compiler must not make a branch of. */
+#define OPAQUE(x) asm volatile("" : "+r"(x))
 
 #endif

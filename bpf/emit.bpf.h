@@ -6,7 +6,7 @@
 #ifndef EMIT_BPF_H
 #define EMIT_BPF_H
 
-#include "path.bpf.h"
+#include "note.bpf.h"
 
 /* Who: what a record's head says of the sandbox. */
 struct who {
@@ -117,26 +117,15 @@ static __always_inline bool fold(struct folded *out)
 	return false;
 }
 
-static __always_inline __u64 mix(__u64 h, __u64 v)
-{
-	h = (h ^ v) * 0x9e3779b97f4a7c15ull;
-	return h ^ h >> 29;
-}
-
-/* Sandbox, exec id, program, verb, object, verdict. */
-static __always_inline __u64 fold_key(const struct report *r)
+/* Sandbox, exec id, program, rule, verb, object, verdict. */
+static __always_inline __u64 fold_key(const struct report *r, __u64 object)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 h = mix(r->sandbox, (__u64)r->command << 32 | r->rule);
+	__u64 h = mix(r->sandbox, (__u64)r->command << 32 | r->stage);
 
 	/* the inode, for each exec has an open file of its own; read as a number: a typed load would be a pointer, which may not be mixed */
 	h = mix(h, (__u64)BPF_CORE_READ(task, mm, exe_file, f_inode));
-	h = mix(h, (__u64)r->operation << 32 | (__u32)r->verb << 8 | r->stage);
-	h = mix(h, r->hash);
-	h = mix(h, r->arg);
-	h = mix(h, (__u64)r->addr.port << 32 | (__u32)r->addr.family << 16 | r->addr.proto);
-	h = mix(h, *(__u64 *)&r->addr.addr[0]);
-	return mix(h, *(__u64 *)&r->addr.addr[8]);
+	return mix(h, object);
 }
 
 /* System call number + 1; kernel workers have none, and the 32-bit table's would be read as another call's. */
@@ -225,6 +214,7 @@ noinline int report_refusal(struct report *r)
 	struct folded f = {};
 	enum verdict verdict;
 	struct number n;
+	__u64 object;
 	bool would;
 
 	if (!r)
@@ -232,7 +222,10 @@ noinline int report_refusal(struct report *r)
 	verdict = verdict_of(r);
 	would = verdict == VERDICT_WOULD_DENY;
 	count_refusal(r->slot, r->rule, would);
-	f.key = fold_key(r);
+	object = object_key(r);
+	if (!would)
+		note(r, object, NULL, 0);
+	f.key = fold_key(r, object);
 	f.now = bpf_ktime_get_boot_ns();
 	if (verdict != VERDICT_KILL && fold(&f))	/* each death has a record of its own */
 		return !would;
@@ -274,6 +267,7 @@ noinline int report_path(__u32 index, __u32 paths)
 	struct rec_decision *d;
 	struct folded f = {};
 	enum verdict verdict;
+	__u64 object;
 	__u32 len;
 	bool would;
 
@@ -282,7 +276,10 @@ noinline int report_path(__u32 index, __u32 paths)
 	verdict = verdict_of(&s->report);
 	would = verdict == VERDICT_WOULD_DENY;
 	count_refusal(s->report.slot, s->report.rule, would);
-	f.key = fold_key(&s->report);
+	object = object_key(&s->report);
+	if (!would)
+		note(&s->report, object, s, paths);
+	f.key = fold_key(&s->report, object);
 	f.now = bpf_ktime_get_boot_ns();
 	if (verdict != VERDICT_KILL && fold(&f))
 		return !would;
@@ -307,8 +304,8 @@ static __always_inline void report_init(struct report *r, const struct here *h, 
 {
 	__builtin_memset(r, 0, sizeof(*r));
 	r->sandbox = h->sandbox;
-	r->command = h->command;
 	r->index = h->index;
+	r->command = h->command;
 	r->slot = h->slot;
 	r->generation = h->generation;
 	r->stage = h->stage;

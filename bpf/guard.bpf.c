@@ -10,6 +10,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define SIGKILL 9
 #define F_SETOWN 8
 #define F_SETOWN_EX 15
+#define F_SETLEASE 1024
 #define BIT(cap) (1ull << (cap))
 
 /* The end of every guard hook: 0 or -EPERM. */
@@ -166,6 +167,8 @@ int BPF_PROG(on_file_fcntl, struct file *file, unsigned int cmd, unsigned long a
 {
 	__u32 who = arg;
 
+	if (!prev && cmd == F_SETLEASE && BPF_CORE_READ(file, f_inode, i_sb, s_magic) == BPF_FS_MAGIC)
+		return guard(RULE_BUILTIN(SELF), ACT_IOCTL, cmd);	/* others would wait for it before they could read `why` */
 	if (prev || (cmd != F_SETOWN && cmd != F_SETOWN_EX) || !bpf_get_current_task_btf()->bpf_storage)
 		return prev;
 	if (cmd == F_SETOWN && (!who || who == own_number()))

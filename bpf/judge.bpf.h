@@ -139,6 +139,22 @@ static __always_inline enum special judge_proc(const struct here *h, const struc
 	return SPECIAL_NONE;
 }
 
+/*
+ * The one pin that members may read: which refusals it shows is decided by who reads, not by who opened it. Nothing but reading: to watch it, to
+ * name it anew or to change it is refused like all of Bailiff's.
+ */
+static __always_inline bool is_why(const struct object *o)
+{
+	struct dentry *dentry = o->dentry;
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	__u32 zero = 0;
+	struct host_state *state = bpf_map_lookup_elem(&host, &zero);
+
+	if (o->verbs != 1u << VERB_READ || (o->op != ACT_OPEN && o->op != ACT_RECEIVE) || !inode || !state || !state->why_ino)
+		return false;
+	return BPF_CORE_READ(inode, i_ino) == state->why_ino && BPF_CORE_READ(inode, i_sb, s_dev) == state->why_dev;
+}
+
 /* File systems whose objects are the kernel's, whatever path they are mounted at. */
 static __always_inline enum special judge_special(const struct here *h, const struct object *o, __u64 *proc_root)
 {
@@ -147,6 +163,8 @@ static __always_inline enum special judge_special(const struct here *h, const st
 
 	if (magic == PROC_SUPER_MAGIC)
 		return judge_proc(h, o, proc_root);
+	if (magic == BPF_FS_MAGIC && is_why(o))
+		return SPECIAL_ALLOW;
 	if (magic == BPF_FS_MAGIC)
 		return guard_object(h, RULE_BUILTIN(SELF), o->op, 0) ? SPECIAL_REFUSE : SPECIAL_ALLOW;
 	if ((magic == CGROUP2_SUPER_MAGIC || magic == CGROUP_SUPER_MAGIC) && o->verbs & WRITES)

@@ -117,6 +117,16 @@ struct {
 	__type(value, struct fold);
 } folds SEC(".maps");
 
+/* The last refusals of each sandbox, for itself to read (why.bpf.c). 8 MiB, so that no sandbox takes another's room. Full: the oldest goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_SANDBOXES);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__type(key, __u32);
+	__type(value, struct why_ring);
+} whys SEC(".maps");
+
 /* The two rings: a flood of telemetry cannot push a decision out. Sizes are set before load. Full: counted in lost, the sequence shows the gap. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

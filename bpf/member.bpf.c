@@ -94,12 +94,15 @@ int BPF_PROG(on_task_alloc, struct task_struct *child, unsigned long clone_flags
 {
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct here h;
+	const struct member *m;
 	struct member label;
 
 	if (prev || !parent->bpf_storage)
 		return prev;
-	if (!member_of(parent, &label))
+	m = member_of(parent);
+	if (!m)
 		return 0;
+	label = *m;
 	here_fill(&h, &label);
 	if (h.dead) {
 		dead_refuse(&h, ACT_FORK);

@@ -71,41 +71,37 @@ static __always_inline void here_fill(struct here *h, const struct member *m)
  * The label of a task. Before 6.2 (4279adb094a1) its storage cannot be read while another task was preempted in the middle of a look-up, of
  * anybody's program, on this processor. Then the thread's entry says it, or, for a worker of the kernel's own that has none, its process's.
  */
-static __always_inline bool member_of(struct task_struct *task, struct member *out)
+static __always_inline const struct member *member_of(struct task_struct *task)
 {
-	struct member *m = bpf_task_storage_get(&members, task, 0, 0);
-	__u32 pid = task->pid, tgid = task->tgid;
+	const struct member *m = bpf_task_storage_get(&members, task, 0, 0);
+	__u32 pid = task->pid;
 
-	if (m) {
-		*out = *m;
-		return true;
-	}
+	if (m)
+		return m;
 	m = bpf_map_lookup_elem(&member_pids, &pid);
-	if (!m)
-		m = bpf_map_lookup_elem(&member_pids, &tgid);
-	if (!m)
-		return false;
-	*out = *m;
-	return true;
+	if (m)
+		return m;
+	pid = task->tgid;
+	return bpf_map_lookup_elem(&member_pids, &pid);
 }
 
 static __always_inline bool sandbox_here(struct here *h)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct member m;
+	const struct member *m = task->bpf_storage ? member_of(task) : NULL;
 
-	if (!task->bpf_storage || !member_of(task, &m))
+	if (!m)
 		return false;
-	here_fill(h, &m);
+	here_fill(h, m);
 	return true;
 }
 
 /* Is this task of the same sandbox? A task without a label is an outsider. */
 static __always_inline bool same_sandbox(const struct here *h, struct task_struct *other)
 {
-	struct member m;
+	const struct member *m = other->bpf_storage ? member_of(other) : NULL;
 
-	return other->bpf_storage && member_of(other, &m) && m.sandbox == h->sandbox;
+	return m && m->sandbox == h->sandbox;
 }
 
 /*

@@ -831,6 +831,36 @@ TEST(engine_records_a_refusal_with_rule_file_and_line_and_counts_it)
 	close_world(&w);
 }
 
+static void check_why(struct world *w, const char *id, const char *part)
+{
+	struct buf b = { 0 };
+	struct control_message m;
+
+	begin(&b, "summary", id);
+	ask(w, &b, -1, &m);
+	CHECK(!part == !kv_get(&m.kv, "why"));
+	CHECK(!part || strstr(kv_get(&m.kv, "why"), part));
+	control_message_done(&m);
+}
+
+TEST(engine_tells_the_newest_refusal_of_a_sandbox_also_when_it_has_ended)
+{
+	struct world w;
+	char id[ULID_CHARS + 1];
+	uint32_t rule = rule_number(demo, "secret");
+
+	open_world(&w);
+	engine_start(&w);
+	create(&w, true, id);
+	check_why(&w, id, NULL);
+	fake->rows[0].why = (struct why_entry){ .key = 1, .rule = rule, .generation = 1, .times = 1, .error = -EACCES, .operation = ACT_OPEN };
+	check_why(&w, id, ": refused (EACCES) by rule secret (");
+	end(&w, id);
+	wait_released();
+	check_why(&w, id, ": refused (EACCES) by rule secret (");
+	close_world(&w);
+}
+
 TEST(engine_final_counts_hold_what_no_event_tells)
 {
 	struct world w;

@@ -21,6 +21,7 @@
 #define FAKE_CPUS	4
 
 struct fake_row {
+	struct why_entry why;		/* key 0: nothing was refused */
 	struct kernel_sandbox sandbox;
 	struct counter cells[FAKE_CELLS], retired[FAKE_CELLS];	/* the policy's rules, then the builtin ones */
 	size_t nrules, retired_nrules;
@@ -337,6 +338,16 @@ void kernel_counters_settled(struct kernel *k, uint64_t id)
 	(void)k;
 	if (r)
 		r->has_retired = false;
+}
+
+int kernel_why(const struct kernel *k, uint64_t id, struct why_entry out[WHY_ENTRIES])
+{
+	struct fake_row *r = fake_row(id);
+
+	(void)k;
+	if (r && r->why.key)
+		out[0] = r->why;
+	return r ? r->why.key != 0 : -ENOENT;
 }
 
 int kernel_ring_fd(struct kernel *k)

@@ -187,6 +187,27 @@ def policy_is_in_force_from_the_first_instruction_and_only_inside():
 
 
 @test
+def a_refused_one_is_told_why_inside_at_the_end_of_run_and_from_the_record():
+    told = 'read "/etc/hostname": refused (EACCES) by rule '
+    script = "cat /etc/hostname; bailiff why; echo code $?; bailiff why read /etc/hostname; bailiff why read /no/such; echo code $?; exit 3"
+    for options in ((), ("--user", "nobody")):
+        p = run("sh", "-c", script, options=options)
+        equal(p.returncode, 3, p.stderr)
+        lines = p.stdout.decode().splitlines()
+        has(lines[0], told)
+        has(lines[0], f"({POLICY}:12): a secret; ask tests")
+        equal(lines[1], "code 0")
+        has(lines[2], told)
+        has(lines[3], "not Bailiff's refusal")
+        equal(lines[-1], "code 1")
+        has(p.stderr, told)
+        sid = p.stderr.decode().split("bailiff tail --sandbox ")[1].split()[0]
+        until(lambda: told in do("why", sid).stdout.decode(), "the refusal on the record")
+    equal(do("why").returncode, 125)
+    check(told not in run("sh", "-c", "cat /etc/hostname; exit 0").stderr.decode())
+
+
+@test
 def streams_are_faithful_whatever_they_are():
     data = os.urandom(2 << 20)
     p = run("sh", "-c", "cat; echo err >&2", input=data)

@@ -169,7 +169,7 @@ TEST(a_thousand_sandboxes_of_one_policy_cost_one_image)
 	before = arena_used();
 	CHECK_EQ(kernel_sandbox_new(k, &img, STAGE_ENFORCE, 1, 0, &ids[0]), 0);
 	one = arena_used();
-	CHECK_EQ(one, before + img.count);
+	CHECK_EQ(one, before + img.count + img.text_words);
 	for (int i = 1; i < MANY; i++)
 		CHECK_EQ(kernel_sandbox_new(k, &img, STAGE_ENFORCE, 1, 0, &ids[i]), 0);
 	CHECK_EQ(arena_used(), one);

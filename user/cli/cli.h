@@ -27,6 +27,7 @@ int cmd_end(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_learn(int argc, char **argv);
+int cmd_why(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_version(int argc, char **argv);

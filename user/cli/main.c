@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{ "doctor",  cmd_doctor,  "what this kernel lets us enforce" },
 	{ "tail",    cmd_tail,    "print what was recorded, as it comes" },
 	{ "learn",   cmd_learn,   "from the record to the smallest policy that would have allowed it" },
+	{ "why",     cmd_why,     "why something was refused: inside a sandbox, or of an event or a sandbox" },
 	{ "policy",  cmd_policy,  "check, explain and show policies" },
 	{ "journal", cmd_journal, "verify and export the record" },
 	{ "version", cmd_version, "versions of this program and of the engine" },

@@ -60,7 +60,22 @@ static int ask_summary(struct client *c, const struct buf *request, struct contr
 	return err;
 }
 
-static void summarize(struct client *c, const char *id)
+/* To whoever reads the end of a failed command, a model as likely as a person. */
+static void print_why(const char *id, const struct kv *m)
+{
+	const char *why = kv_get(m, "why");
+	uint64_t more = 0;
+
+	if (!why)
+		return;
+	(void)kv_get_u64(m, "why_more", &more);
+	if (more)
+		log_info("%s (and %llu more: bailiff why %s)", why, (unsigned long long)more, id);
+	else
+		log_info("%s", why);
+}
+
+static void summarize(struct client *c, const char *id, bool failed)
 {
 	_cleanup_(control_message_done) struct control_message m = {};
 	_buf_ struct buf b = {};
@@ -71,8 +86,11 @@ static void summarize(struct client *c, const char *id)
 	if (err)
 		log_err(0, "sandbox %s: no summary: %s; what was recorded: bailiff tail --sandbox %s", id,
 			kv_get(&m.kv, "error") ? kv_get(&m.kv, "error") : "no engine answers", id);
-	else
-		print_summary(id, &m.kv);
+	if (err)
+		return;
+	if (failed)
+		print_why(id, &m.kv);
+	print_summary(id, &m.kv);
 }
 
 static int run_in(struct client *c, const struct run_options *o, const struct account *user, char **argv)
@@ -89,7 +107,7 @@ static int run_in(struct client *c, const struct run_options *o, const struct ac
 			     .tail_hint = s.id, .govern = session_govern, .ctx = &start };
 	code = launch_run(&l);
 	if (code != CLI_NOT_STARTED || start.started)
-		summarize(c, s.id);
+		summarize(c, s.id, code != CLI_OK);
 	return code;
 }
 

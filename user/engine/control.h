@@ -22,6 +22,7 @@
  * op=list                         -> one `sandbox` pair each: a kv message {id name stage policy digest state members commands refused would
  *                                    started_ms held}
  * op=summary id                   -> id refused would events members state end_reason journal (directory)
+ *                                    [why why_more]: the newest refusal in a sentence, and how many others
  * op=end     id [reason]          -> killed (processes); returns when nothing of it lives
  * op=reload  id policy policy_file [param]...   -> digest, generation
  * op=coverage                     -> one `row` pair per capability: a kv message {name state=full|degraded|missing how change}

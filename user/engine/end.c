@@ -166,6 +166,7 @@ static void finish(struct engine *e, struct session *s)
 
 	(void)account_drain(e);
 	account_session(e, s);
+	why_keep(e, s);
 	let_go(e, s);
 	tell_end(e, s);
 	trace_keep(e, s);

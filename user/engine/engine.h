@@ -149,6 +149,9 @@ void coverage_notice(struct engine *e, struct session *s);	/* s NULL: of the hos
 void coverage_reply(struct engine *e, struct buf *reply);
 int coverage_doctor(bool json);		/* prints; 0 when this kernel enforces in full, 1 else, negative errno */
 
+/* ---- why.c ---- */
+void why_keep(struct engine *e, struct session *s);	/* its newest refusal as a sentence, while the kernel has it */
+
 /* ---- floor.c: the seccomp floor ---- */
 int floor_build(struct engine *e);	/* once; -errno: it cannot be had here */
 int floor_get(struct engine *e, const struct session *s, const struct buf **out);	/* *out NULL: none for this sandbox; -errno: start nothing in it */

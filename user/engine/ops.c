@@ -207,6 +207,8 @@ static void op_summary(struct engine *e, struct server_request *q)
 	flow_check(e, s);
 	account_session(e, s);
 	total = session_total(s);
+	if (s->state != SESSION_ENDED)
+		why_keep(e, s);
 	reply_begin(&b);
 	kv_add_str(&b, "id", s->id);
 	kv_add_str(&b, "name", s->name);
@@ -218,6 +220,10 @@ static void op_summary(struct engine *e, struct server_request *q)
 	kv_add_str(&b, "state", state_name(s));
 	kv_add_str(&b, "end_reason", s->end_reason);
 	kv_add_str(&b, "journal", e->settings->journal_dir);
+	if (s->why) {
+		kv_add_str(&b, "why", s->why);
+		kv_add_u64(&b, "why_more", s->why_more);
+	}
 	server_reply(e->server, q->conn, &b);
 }
 

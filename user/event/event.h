@@ -158,7 +158,8 @@ struct event_view {
 	const char *verdict, *operation, *object;	/* verdict: "refused", "would refuse", "allowed" */
 	const char *program;
 	uint64_t pid, repeats, command;
-	const char *rule, *file, *why, *call;
+	const char *rule, *file, *why, *owner, *call;
+	const char *status;			/* of a decision: "EACCES" */
 	unsigned line;
 	/* of a decision: what it was about, in parts */
 	const char *verb, *needs;		/* of paths: "read"; "read,change", "remove>create", as the table of fields says */

@@ -80,6 +80,7 @@ static void fill_sandbox(const json_t *sb, struct event_view *v)
 	v->file = text_at(sb, "rule", "file", NULL);
 	v->line = number_at(sb, "rule", "line", NULL);
 	v->why = text_at(sb, "rule", "why", NULL);
+	v->owner = text_at(sb, "rule", "owner", NULL);
 }
 
 /* What `learn` asks of a decision, besides. */
@@ -137,6 +138,7 @@ int event_view_parse(const char *line, size_t n, struct event_view *out)
 	v.kind = text_at(root, "metadata", "event_code", NULL);
 	v.message = text_at(root, "message", NULL, NULL);
 	v.object = object_of(root);
+	v.status = text_at(root, "status_code", NULL, NULL);
 	v.verdict = verdict_of(number_at(root, "action_id", NULL, NULL));
 	fill_sandbox(at(root, "unmapped", "sandbox", NULL), &v);
 	fill_subject(root, &v);

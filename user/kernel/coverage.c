@@ -148,6 +148,15 @@ static void rows_not_built(void)
 	row_add("tls", COVERAGE_MISSING, "not built yet: the server's name is not looked at", "");
 }
 
+/* Nothing is enforced by it. */
+static void row_why(int err)
+{
+	char how[160];
+
+	snprintf(how, sizeof(how), "sandboxes cannot read their own refusals: %s", strerror(-err));
+	row_add("why", err ? COVERAGE_MISSING : COVERAGE_FULL, err ? how : "a pinned iterator shows each sandbox its own refusals", "");
+}
+
 static void rows_always(void)
 {
 	row_add("seccomp", COVERAGE_DEGRADED, "calls without a hook are refused by run and exec; these refusals are not recorded yet", "");
@@ -180,6 +189,7 @@ int kernel_probe(const struct coverage_row **out, size_t *count)
 		else
 			row_add(families[i].rows, COVERAGE_MISSING, "needs LSM programs", advice);
 	}
+	row_why(err ? -EOPNOTSUPP : why_probe());
 	rows_always();
 	*out = rows;
 	*count = row_count;
@@ -198,6 +208,7 @@ static void rows_of(const struct kernel *k, bool anew)
 		else if (families[i].enforcing != k->options.observe_only)
 			row_add(families[i].rows, COVERAGE_FULL, k->attached ? "programs attached" : "programs attach with the first sandbox", "");
 	}
+	row_why(k->why_err);
 	rows_always();
 }
 

@@ -12,7 +12,7 @@
 /* The pinned maps by role; every one is opened by name, whoever loaded it. */
 enum map_id {
 	MAP_ARENA, MAP_SLOTS, MAP_SANDBOXES, MAP_COUNTERS, MAP_MEMBERS, MAP_SOCKET_OWNERS, MAP_MEMBER_PIDS, MAP_GOVERNED, MAP_FOLDS,
-	MAP_DECISIONS, MAP_TELEMETRY, MAP_SEQUENCES, MAP_LOST, MAP_SCRATCHES, MAP_CLAIMS, MAP_HOST, MAP_COUNT,
+	MAP_DECISIONS, MAP_TELEMETRY, MAP_SEQUENCES, MAP_LOST, MAP_SCRATCHES, MAP_CLAIMS, MAP_HOST, MAP_WHYS, MAP_COUNT,
 };
 extern const char *const map_names[MAP_COUNT];
 
@@ -35,6 +35,7 @@ struct kernel {
 	char pin_dir[200];
 	struct kernel_options options;
 	bool adopted, loaded, attached;
+	int why_err;			/* of why_open() */
 	int maps[MAP_COUNT];
 	/* shared memory of the maps of the same name */
 	uint32_t *arena;
@@ -42,6 +43,7 @@ struct kernel {
 	struct sandbox *sandboxes;
 	struct counter *counters;
 	struct host_state *host;
+	struct why_ring *whys;
 	struct spans arena_spans, counter_spans;
 	uint32_t *parting;		/* by sandbox index: the slot of one that ended, until a grace period has passed; 0: none */
 	size_t parting_count;
@@ -93,6 +95,10 @@ void publish_grace(struct kernel *k);		/* returns when every program that was ru
 int publish_take_over(struct kernel *k);	/* of maps of our own version: drop what a dead engine left half done, rebuild the span tables */
 void publish_close(struct kernel *k);
 size_t publish_living(const struct kernel *k);
+
+/* ---- why.c ---- */
+int why_open(struct kernel *k);		/* pin it, or keep what is pinned; a failure is no failure of the kernel side */
+int why_probe(void);			/* load and attach, and throw away */
 
 /* ---- rings.c ---- */
 int rings_open(struct kernel *k);

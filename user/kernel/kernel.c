@@ -50,7 +50,7 @@ static void close_maps(struct kernel *k)
 	size_t i;
 
 	publish_close(k);
-	k->arena = NULL, k->slots = NULL, k->sandboxes = NULL, k->counters = NULL, k->host = NULL, k->parting = NULL;
+	k->arena = NULL, k->slots = NULL, k->sandboxes = NULL, k->counters = NULL, k->host = NULL, k->whys = NULL, k->parting = NULL;
 	k->grace_inner = k->grace_outer = -1;
 	for (i = 0; i < MAP_COUNT; i++) {
 		if (k->maps[i] >= 0)
@@ -138,6 +138,7 @@ int kernel_open(const struct kernel_options *o, struct kernel **out, struct kern
 	if (err)
 		return err;
 	k->host->engine_tgid = getpid();
+	k->why_err = why_open(k);
 	*out = steal(&k);
 	return 0;
 }

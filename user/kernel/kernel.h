@@ -73,6 +73,9 @@ int kernel_counters_retired(struct kernel *k, uint64_t id, struct counter *rules
 
 void kernel_counters_settled(struct kernel *k, uint64_t id);	/* they are kept elsewhere now */
 
+/* The last refusals of a sandbox, newest first, as it can read them itself: how many, or -ENOENT. */
+int kernel_why(const struct kernel *k, uint64_t id, struct why_entry out[WHY_ENTRIES]);
+
 /* ---- rings ---- */
 typedef void (*kernel_record_fn)(void *ctx, const void *record, size_t size);
 int kernel_ring_fd(struct kernel *k);			/* epoll this: a decision is waiting */

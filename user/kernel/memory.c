@@ -13,6 +13,7 @@ static size_t map_bytes(enum map_id id)
 		[MAP_ARENA] = ARENA_WORDS * sizeof(__u32), [MAP_SLOTS] = MAX_SLOTS * sizeof(struct policy_slot),
 		[MAP_SANDBOXES] = MAX_SANDBOXES * sizeof(struct sandbox), [MAP_COUNTERS] = COUNTER_CELLS * sizeof(struct counter),
 		[MAP_HOST] = sizeof(struct host_state),
+		[MAP_WHYS] = MAX_SANDBOXES * sizeof(struct why_ring),
 	};
 
 	return (bytes[id] + 4095) & ~(size_t)4095;
@@ -47,6 +48,10 @@ static int mark_live(struct kernel *k)
 		err = spans_mark(&k->arena_spans, s->arena_base, s->arena_words);
 		if (!err && s->anchors_off)
 			err = spans_mark(&k->arena_spans, s->anchors_off, s->anchors_words);
+		if (!err && s->texts_off)
+			err = spans_mark(&k->arena_spans, s->texts_off, s->texts_words);
+		if (!err && s->hint_off)
+			err = spans_mark(&k->arena_spans, s->hint_off, s->hint_words);
 		if (!err)
 			err = spans_mark(&k->counter_spans, s->counter_base, s->nrules + B_COUNT);
 		if (err)
@@ -110,7 +115,7 @@ int publish_open(struct kernel *k)
 		return -ENOMEM;
 	if ((err = map_memory(k, MAP_ARENA, &k->arena)) || (err = map_memory(k, MAP_SLOTS, &k->slots)) ||
 	    (err = map_memory(k, MAP_SANDBOXES, &k->sandboxes)) || (err = map_memory(k, MAP_COUNTERS, &k->counters)) ||
-	    (err = map_memory(k, MAP_HOST, &k->host)) || (err = grace_open(k)))
+	    (err = map_memory(k, MAP_HOST, &k->host)) || (err = map_memory(k, MAP_WHYS, &k->whys)) || (err = grace_open(k)))
 		return err;
 	return 0;
 }
@@ -135,6 +140,7 @@ void publish_close(struct kernel *k)
 	unmap_memory(k->sandboxes, MAP_SANDBOXES);
 	unmap_memory(k->counters, MAP_COUNTERS);
 	unmap_memory(k->host, MAP_HOST);
+	unmap_memory(k->whys, MAP_WHYS);
 	spans_done(&k->arena_spans);
 	spans_done(&k->counter_spans);
 	free(k->parting);

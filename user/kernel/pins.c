@@ -18,7 +18,7 @@ const char *const map_names[MAP_COUNT] = {
 	[MAP_ARENA] = "arena", [MAP_SLOTS] = "slots", [MAP_SANDBOXES] = "sandboxes", [MAP_COUNTERS] = "counters", [MAP_MEMBERS] = "members",
 	[MAP_SOCKET_OWNERS] = "socket_owners", [MAP_MEMBER_PIDS] = "member_pids", [MAP_GOVERNED] = "governed", [MAP_FOLDS] = "folds",
 	[MAP_DECISIONS] = "decisions", [MAP_TELEMETRY] = "telemetry", [MAP_SEQUENCES] = "sequences", [MAP_LOST] = "lost",
-	[MAP_SCRATCHES] = "scratches", [MAP_CLAIMS] = "claims", [MAP_HOST] = "host",
+	[MAP_SCRATCHES] = "scratches", [MAP_CLAIMS] = "claims", [MAP_HOST] = "host", [MAP_WHYS] = "whys",
 };
 
 static bool on_bpffs(const char *path)

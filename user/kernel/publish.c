@@ -25,6 +25,8 @@ static void slot_retire(struct kernel *k, uint32_t number)
 
 		spans_drop(&k->arena_spans, s->arena_base);
 		spans_drop(&k->arena_spans, s->anchors_off);
+		spans_drop(&k->arena_spans, s->texts_off);
+		spans_drop(&k->arena_spans, s->hint_off);
 		spans_drop(&k->counter_spans, s->counter_base);
 		s->in_use = 0;
 		number = s->next;
@@ -56,6 +58,7 @@ void kernel_tidy(struct kernel *k)
 /* ---- slots ---- */
 
 #define ANCHORS_STAMP UINT64_MAX	/* no image's */
+#define TOLD_STAMP (UINT64_MAX - 1)	/* nor this: texts and hints */
 
 static void image_move(struct policy_image *img, uint32_t base)
 {
@@ -115,6 +118,26 @@ static int place_image(struct kernel *k, struct policy_image *img)
 	img->slot.anchors_words = img->anchor_words;
 	memcpy(k->arena + img->slot.anchors_off, img->anchors, img->anchor_words * sizeof(*img->anchors));
 	return 0;
+}
+
+/* Words that hold no place: an equal region is shared. Without room the slot does without. */
+static void place_told(struct kernel *k, const __u32 *words, size_t count, uint32_t *off, uint32_t *got)
+{
+	*off = *got = 0;
+	if (!count)
+		return;
+	for (size_t i = 0; i < k->arena_spans.count && !*off; i++) {
+		struct span *span = &k->arena_spans.items[i];
+
+		if (span->size != count || (span->stamp && span->stamp != TOLD_STAMP) || memcmp(k->arena + span->base, words, count * sizeof(*words)))
+			continue;
+		span->refs++;
+		*off = span->base;
+	}
+	if (!*off && spans_take(&k->arena_spans, count, TOLD_STAMP, off))
+		return;
+	*got = count;
+	memcpy(k->arena + *off, words, count * sizeof(*words));
 }
 
 static void unplace_image(struct kernel *k, const struct policy_image *img)
@@ -182,6 +205,8 @@ static int slot_place(struct kernel *k, struct policy_image *img, struct policy_
 	k->slots[slot] = img->slot;
 	k->slots[slot].counter_base = base;
 	k->slots[slot].arena_words = img->count;
+	place_told(k, img->texts, img->text_words, &k->slots[slot].texts_off, &k->slots[slot].texts_words);
+	place_told(k, img->hint, img->hint_words, &k->slots[slot].hint_off, &k->slots[slot].hint_words);
 	k->slots[slot].in_use = 1;
 	k->slots[slot].end_ns = end_ns(img->end_s);
 	k->slots[slot].first = before ? before->first : slot;
@@ -276,6 +301,7 @@ int kernel_sandbox_new(struct kernel *k, struct policy_image *img, enum stage st
 	if (err)
 		return err;
 	*sb = (struct sandbox){ .cgroup_id = cgroup_id, .deadline_ns = deadline_ns, .slot = slot, .stage = stage, .state = SANDBOX_LIVE };
+	memset(&k->whys[sb - k->sandboxes], 0, sizeof(*k->whys));
 	*id = next_id(k);
 	__atomic_store_n(&sb->id, *id, __ATOMIC_RELEASE);
 	return 0;

@@ -189,6 +189,8 @@ static void image_assemble(struct compiler *c, const struct parts *parts, struct
 	kills_put(c, w, img);
 	slot_fill(c->p, &img->slot);
 	anchors_put(c, img);
+	texts_put(c, img);
+	hint_put(c, img);
 }
 
 static __u64 stamp_of(const struct words *w)
@@ -212,12 +214,11 @@ int compile_image(const struct policy *p, struct policy_image *out, struct diags
 	    compile_network(&c, &parts.net))
 		image_assemble(&c, &parts, &w, &img);
 	intern_done(&c.rows);
+	img.words = w.data;
 	if (c.err) {
-		free(w.data);
-		free(img.anchors);
+		policy_image_done(&img);
 		return c.err;
 	}
-	img.words = w.data;
 	img.count = w.count;
 	img.stamp = stamp_of(&w);
 	*out = img;

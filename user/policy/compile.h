@@ -125,4 +125,8 @@ struct net_image {
 bool compile_network(struct compiler *c, struct net_image *out);
 void net_image_done(struct net_image *n);
 
+/* why.c: what the kernel tells whoever is refused */
+void texts_put(struct compiler *c, struct policy_image *img);
+void hint_put(struct compiler *c, struct policy_image *img);
+
 #endif

@@ -175,19 +175,25 @@ int policy_compile(const struct policy *p, struct policy_image *out, struct diag
 	return 0;
 }
 
+static void one_done(struct policy_image *img)
+{
+	free(img->words);
+	free(img->anchors);
+	free(img->texts);
+	free(img->hint);
+}
+
 void policy_image_done(struct policy_image *img)
 {
 	struct policy_image *next = img->next;
 
-	free(img->words);
-	free(img->anchors);
+	one_done(img);
 	*img = (struct policy_image){};
 	while (next) {
 		struct policy_image *one = next;
 
 		next = one->next;
-		free(one->words);
-		free(one->anchors);
+		one_done(one);
 		free(one);
 	}
 }

@@ -134,6 +134,8 @@ struct policy_image {
 	size_t anchor_words;
 	int64_t end_s;		/* in force until then, since the epoch; then `next` is. 0: for ever */
 	struct policy_image *next;	/* the first one's, as all behind it */
+	__u32 *texts, *hint;	/* for whoever is refused (abi.h); hint NULL: there is none */
+	size_t text_words, hint_words;
 	struct policy_layout {	/* counts of what holds offsets in it, for relocation; and for people */
 		__u32 glob_states, trie_off, trie_states, edge_off, edges, net_sets, rows;
 		__u32 trie_anchors[ANCHORS_MAX], glob_anchors[ANCHORS_MAX];	/* before any relocation */
@@ -275,5 +277,12 @@ struct policy_explanation {
 	const char *missing;			/* what nearest lacks: "verb", "path", "port", "protocol", "program", "name", "time" (it has ended); "nothing": a deny wins over it */
 };
 int policy_explain(const struct policy *p, const struct policy_action *a, struct policy_explanation *out);
+
+
+/* ---- what a refused one is told ---- */
+void policy_why_rule(const struct policy_rule_info *rule, struct buf *out);	/* "by rule ID (FILE:LINE): WHY; ask OWNER" */
+void policy_why_quote(const char *text, size_t n, struct buf *out);	/* a name in the sentence: what is not plain ASCII is \xNN */
+/* The whole sentence, as bpf/why.bpf.c makes it of the same entry; generation: of p. */
+int policy_why_entry(const struct policy *p, uint32_t generation, const struct why_entry *e, uint64_t now_ns, struct buf *out);
 
 #endif

@@ -72,6 +72,8 @@ struct session {
 	void *owner;			/* the engine's */
 	uint64_t ending_ms;		/* monotonic: when its end began */
 	bool stuck;			/* its end was found to take too long, and that was said */
+	char *why;			/* its newest refusal in a sentence, as last asked for; NULL: none */
+	unsigned why_more;		/* others beside it */
 	uint64_t killed;		/* processes that lived when its end began */
 
 	struct session *next, *next_id, *next_kernel;

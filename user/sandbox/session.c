@@ -52,6 +52,7 @@ void session_free(struct session *s)
 	free(s->user);
 	free(s->agent);
 	free(s->session);
+	free(s->why);
 	free(s);
 }
 
