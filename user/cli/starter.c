@@ -18,8 +18,8 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-#define LEAVE_SECONDS 15		/* an engine that leaves gives its sinks a few seconds */
-#define READY_SECONDS 120	/* attaching is verification of every program: seconds, and many under emulation */
+#define PATIENCE_SECONDS 300	/* attaching is verification of every program: seconds, and many under emulation; one that dies is seen at once */
+#define NOTE_SECONDS 10		/* then it is said that there is something to wait for */
 #define READY_FD 3
 #define LOG_NAME "engine.log"
 
@@ -27,6 +27,8 @@ struct starter {
 	const struct where *where;
 	int run_dir;
 	char program[4096];
+	int64_t since;			/* monotonic ms */
+	bool noted;
 };
 
 /* ---- in the engine's process ---- */
@@ -101,20 +103,30 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Its one line, or all it said before it closed the pipe. */
-static int read_line(int fd, char *line, size_t size)
+/* Is there patience left? Said once where it takes long. */
+static bool patient(struct starter *s)
 {
-	int64_t until = now_ms() + READY_SECONDS * 1000;
+	int64_t waited = now_ms() - s->since;
+
+	if (waited > NOTE_SECONDS * 1000 && !s->noted) {
+		log_info("waiting for the engine: the kernel checks its programs, or an earlier one is about to leave");
+		s->noted = true;
+	}
+	return waited < PATIENCE_SECONDS * 1000;
+}
+
+/* Its one line, or all it said before it closed the pipe. */
+static int read_line(struct starter *s, int fd, char *line, size_t size)
+{
 	size_t len = 0;
 
 	while (len < size - 1 && !memchr(line, '\n', len)) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = until - now_ms();
 		ssize_t n;
 
-		if (left <= 0)
+		if (!patient(s))
 			return -ETIMEDOUT;
-		if (poll(&p, 1, left) <= 0)
+		if (poll(&p, 1, 1000) <= 0)
 			continue;
 		n = read(fd, line + len, size - 1 - len);
 		if (n < 0 && errno == EINTR)
@@ -142,13 +154,13 @@ static void last_words(const struct starter *s, char *line, size_t size)
 	snprintf(line, size, "%s", start ? start + 1 : text);
 }
 
-static int wait_ready(const struct starter *s, int ready)
+static int wait_ready(struct starter *s, int ready)
 {
 	char line[1024];
-	int err = read_line(ready, line, sizeof(line));
+	int err = read_line(s, ready, line, sizeof(line));
 
 	if (err)
-		return log_err(err, "the engine did not get ready within %d seconds; see %s/" LOG_NAME, READY_SECONDS, s->where->run_dir);
+		return log_err(err, "the engine did not get ready within %d seconds; see %s/" LOG_NAME, PATIENCE_SECONDS, s->where->run_dir);
 	if (!strcmp(line, CONTROL_READY))
 		return 0;
 	if (!line[0])
@@ -160,7 +172,7 @@ static int wait_ready(const struct starter *s, int ready)
 	return -ECHILD;
 }
 
-static int start(const struct starter *s)
+static int start(struct starter *s)
 {
 	_close_ int ready = -1, other = -1;
 	int ends[2];
@@ -196,7 +208,7 @@ static int lock_run_dir(struct starter *s, int *lock)
 	return 0;
 }
 
-/* An engine that is about to leave answers no more, and until it is gone no other can run: -EAGAIN. */
+/* An engine that is about to leave answers no more, one that loads its programs not yet; meanwhile no other can run: -EAGAIN. */
 static int start_or_join(struct starter *s, int *sock)
 {
 	int err = control_connect(s->where->control, sock);
@@ -212,13 +224,15 @@ static int start_or_join(struct starter *s, int *sock)
 
 static int insist(struct starter *s, int *sock)
 {
-	int64_t until = now_ms() + LEAVE_SECONDS * 1000;
+	unsigned pause_us = 50000;
 	int err = cli_find_helper("bailiffd", s->program, sizeof(s->program));
 
 	if (err)
 		return log_err(err, "no engine runs, and bailiffd is not beside this program");
-	while ((err = start_or_join(s, sock)) == -EAGAIN && now_ms() < until)
-		usleep(50000);
+	while ((err = start_or_join(s, sock)) == -EAGAIN && patient(s)) {
+		usleep(pause_us);
+		pause_us = pause_us < 500000 ? 2 * pause_us : pause_us;
+	}
 	if (err == -EAGAIN)
 		log_err(0, "an engine holds %s and does not answer; see %s/" LOG_NAME, s->where->run_dir, s->where->run_dir);
 	return err;
@@ -226,7 +240,7 @@ static int insist(struct starter *s, int *sock)
 
 int starter_run(const struct where *w, int *sock)
 {
-	struct starter s = { .where = w, .run_dir = -1 };
+	struct starter s = { .where = w, .run_dir = -1, .since = now_ms() };
 	_close_ int lock = -1;
 	int err = lock_run_dir(&s, &lock);
 
