@@ -141,7 +141,7 @@ fuzz: ## fuzz one parser: T=name TIME=seconds (new inputs in build/fuzzing/new)
 	@scripts/deps --check build fuzz || scripts/deps build fuzz
 	@$(MAKE) --no-print-directory -j2 BUILD=build/fuzzing CC=$(CLANG) SANITIZE=fuzzer-no-link,address,undefined build/fuzzing/fuzz/$(T)_fuzz
 	@mkdir -p build/fuzzing/new/$(T)
-	build/fuzzing/fuzz/$(T)_fuzz -max_total_time=$(TIME) -timeout=10 -artifact_prefix=build/fuzzing/ \
+	build/fuzzing/fuzz/$(T)_fuzz -max_total_time=$(TIME) -timeout=60 -artifact_prefix=build/fuzzing/ \
 		build/fuzzing/new/$(T) tests/fuzz/corpus/$(T) $(if $(filter policy format,$(T)),tests/policies/good tests/policies/bad) $(if $(filter binding,$(T)),tests/bindings/good tests/bindings/bad)
 
 soak: TIME = 600

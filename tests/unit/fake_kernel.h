@@ -31,6 +31,7 @@ struct fake_row {
 struct fake {
 	bool can_enforce, attached, fail_label, fail_reload, die_in_reload;
 	bool no_floor;			/* for the suite's libseccomp: a machine it has no calls of */
+	int64_t ahead_s;		/* for the suite's clock: of the wall's */
 	unsigned loads, attaches, detaches, labels, governs, forgets;
 	uint64_t beat_ns, next_id;
 	struct fake_row rows[FAKE_ROWS];

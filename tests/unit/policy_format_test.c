@@ -111,6 +111,20 @@ TEST(random_policies_keep_their_meaning_and_the_layout_is_stable)
 	}
 }
 
+TEST(lines_that_end_as_no_editor_ends_them_are_left_alone)
+{
+	static const char *const texts[] = { "# r\ra: b\r", "a: b\rc: d", "a: b\302\205c: d\n", "a: b # \342\200\250c: d\n", "a: 'b\342\200\251c'\n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_buf_ struct buf out = {};
+		unsigned line;
+		char why[200];
+
+		CASE("%zu", i);
+		CHECK_EQ(policy_format(texts[i], strlen(texts[i]), &out, &line, why), -EOPNOTSUPP);
+	}
+}
+
 TEST(what_is_no_yaml_is_said_with_its_line)
 {
 	_buf_ struct buf out = {};

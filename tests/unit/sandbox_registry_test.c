@@ -248,7 +248,7 @@ TEST(persist_gives_a_successor_everything_back)
 	CHECK_EQ(back->kernel_id, 77);
 	CHECK_EQ(back->cgroup_id, 88);
 	CHECK_EQ(back->stage, STAGE_ENFORCE);
-	CHECK(back->enforced && back->allow_degraded && back->held && back->started && back->adopted);
+	CHECK(back->enforced && back->allow_degraded && back->held && back->started);
 	CHECK_EQ(back->deadline_ns, 123456789);
 	CHECK_STR(back->agent, "codex");
 	CHECK(!back->user);

@@ -141,14 +141,6 @@ void account_notices(struct engine *e, struct session *s)
 	}
 }
 
-/* Since when nobody looked: since the last engine's last sign of life, for what was adopted. */
-static int64_t unseen_since(const struct engine *e, const struct session *s)
-{
-	uint64_t ago_ns = s->adopted && e->adoption.beat_ns ? clock_boot_ns() - e->adoption.beat_ns : 0;
-
-	return (int64_t)(clock_wall_ms() / 1000) - (int64_t)(ago_ns / 1000000000);
-}
-
 static void tell_end_of(struct engine *e, const struct session *s, const struct policy_rule_info *rule)
 {
 	struct event_notice n = { .kind = NOTICE_RULE_EXPIRED, .time_ns = clock_boot_ns(), .sandbox = s->kernel_id, .generation = s->generation->number };
@@ -162,15 +154,13 @@ static void tell_end_of(struct engine *e, const struct session *s, const struct 
 	(void)spine_notice(&e->spine, &n);
 }
 
-void account_ends(struct engine *e, const struct session *s)
+void account_ends(struct engine *e, struct session *s)
 {
 	struct session_generation *g = s->generation;
 	int64_t now_s = clock_wall_ms() / 1000, end_s;
 
 	if (s->state != SESSION_LIVE || !g || !g->policy)
 		return;
-	if (!g->ends_told_s)
-		g->ends_told_s = unseen_since(e, s);
 	end_s = policy_next_end(g->policy, g->ends_told_s);
 	if (!end_s || end_s > now_s)
 		return;
@@ -182,6 +172,26 @@ void account_ends(struct engine *e, const struct session *s)
 			tell_end_of(e, s, &info);
 	}
 	g->ends_told_s = now_s;
+	g->ends_line = 0;
+}
+
+void account_ends_keep(struct engine *e)
+{
+	uint64_t durable = journal_durable_seq(e->spine.journal);
+
+	if (spine_blocked(&e->spine))
+		return;		/* what was told has no line yet */
+	for (struct session *s = registry_first(e->sessions); s; s = s->next) {
+		struct session_generation *g = s->generation;
+
+		if (s->state != SESSION_LIVE || !g || g->ends_kept_s == g->ends_told_s)
+			continue;
+		g->ends_line = g->ends_line ? g->ends_line : e->spine.next_line;
+		if (g->ends_line > durable)
+			continue;
+		g->ends_kept_s = g->ends_told_s;
+		flow_save(e, s);
+	}
 }
 
 void account_heartbeat(struct engine *e)

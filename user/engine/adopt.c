@@ -176,7 +176,6 @@ static void adopt_nameless(struct adoption *a, struct kernel_sandbox *row)
 	snprintf(s->name, sizeof(s->name), "unknown");
 	s->stage = row->stage;
 	s->enforced = e->enforcing;
-	s->adopted = true;
 	registry_bind(e->sessions, s, row->id);
 	end_begin(e, s, "found in the kernel without a name");
 }

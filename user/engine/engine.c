@@ -115,6 +115,7 @@ static void on_tick(void *ctx)
 		account_heartbeat(e);
 	spine_tick(&e->spine);
 	server_tick(e->server, now);
+	account_ends_keep(e);
 	end_release(e);
 	kernel_tidy(e->kernel);
 	rest(e, now);
@@ -383,6 +384,9 @@ static void tell_stop(struct engine *e)
 	seqtrack_expire(e->spine.seq, clock_mono_ms(), !e->attached);
 	(void)spine_notice(&e->spine, &n);
 	account_heartbeat(e);
+	account_ends_keep(e);		/* two looks, for the lines are to be on the disk in between */
+	if (!journal_flush(e->spine.journal))
+		account_ends_keep(e);
 }
 
 void engine_close(struct engine *e)

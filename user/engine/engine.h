@@ -88,7 +88,9 @@ void account_drain_all(struct engine *e);	/* and note what the kernel numbered a
 void account_retired(struct engine *e, struct session *s, struct session_generation *g);	/* the last counts of what a reload replaced, unless settled */
 void account_session(struct engine *e, struct session *s);	/* fetch the kernel's counters of the generation in force */
 void account_notices(struct engine *e, struct session *s);	/* write the `counted` notices that are due */
-void account_ends(struct engine *e, const struct session *s);	/* rules that are past their `until` */
+void account_ends(struct engine *e, struct session *s);	/* rules that are past their `until` */
+/* Those whose notices are on the disk are known to a successor. One that was killed before that is told of twice, never not at all. */
+void account_ends_keep(struct engine *e);
 void account_heartbeat(struct engine *e);
 
 /* ---- generation.c ---- */

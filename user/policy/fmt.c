@@ -36,12 +36,17 @@ static void layout_done(struct layout *l)
 
 /* ---- places ---- */
 
+/* YAML also ends a line at a carriage return alone, and at three characters that look like blanks; no editor writes those. */
 static int lines_find(struct layout *l)
 {
-	size_t n = 1;
+	size_t n = 1, ends;
 
-	for (size_t i = 0; i < l->len; i++)
-		n += l->text[i] == '\n';
+	for (size_t i = 0; i < l->len; i += ends ? ends : 1) {
+		ends = yaml_line_break(l->text + i, l->len - i);
+		if (ends && l->text[i + ends - 1] != '\n')
+			return -EOPNOTSUPP;
+		n += !!ends;
+	}
 	l->lines = calloc(n + 1, sizeof(*l->lines));
 	if (!l->lines)
 		return -ENOMEM;
@@ -71,6 +76,10 @@ static struct token *token_add(struct layout *l, enum token_kind kind, size_t st
 {
 	struct token *grown, *t;
 
+	if (line > l->line_count) {
+		l->err = -EOPNOTSUPP;
+		return NULL;
+	}
 	if (!(l->count & (l->count - 1))) {
 		grown = reallocarray(l->tokens, l->count ? l->count * 2 : 1, sizeof(*grown));
 		if (!grown) {

@@ -51,6 +51,8 @@ static void add_generation(struct buf *out, const struct session_generation *g, 
 	kv_add_str(scratch, "digest", g->digest);
 	for (size_t i = 0; i < g->param_count; i++)
 		kv_add_str(scratch, "param", g->params[i]);
+	if (g->ends_kept_s)
+		kv_add_u64(scratch, "ends_told_s", g->ends_kept_s);
 	if (!newest)
 		add_counts(scratch, &g->ledger);
 	if (!kv_end(scratch))
@@ -190,6 +192,7 @@ static int read_generation(const struct kv *m, struct session_generation *g)
 	int err;
 
 	g->number = number(m, "number");
+	g->ends_told_s = g->ends_kept_s = number(m, "ends_told_s") & INT64_MAX;
 	if (!text)
 		return -EBADMSG;
 	g->text = malloc(text->value_len + 1);
@@ -320,7 +323,6 @@ static int session_from(const struct kv *m, const char *name, const char *boot_i
 		return err;
 	}
 	reverse_commands(s);
-	s->adopted = true;
 	*out = s;
 	return 0;
 }

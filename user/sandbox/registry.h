@@ -37,7 +37,8 @@ struct session_generation {
 	char **params;			/* "k=v" */
 	size_t param_count;
 	struct ledger ledger;
-	int64_t ends_told_s;		/* rules that were to end by then are in the record; 0: not known */
+	int64_t ends_told_s, ends_kept_s;	/* notices of rules that were to end by then are given; a successor knows of them. 0: of none */
+	uint64_t ends_line;		/* those notices have earlier lines than this; 0: not known yet */
 	struct session_generation *older;
 };
 
@@ -53,7 +54,6 @@ struct session {
 	bool allow_degraded;		/* made so: it does without what cannot be had */
 	bool held;			/* stays while empty */
 	bool started;			/* had a command */
-	bool adopted;
 	uint64_t started_ms, ended_ms;	/* since the epoch */
 	uint64_t deadline_ns;		/* CLOCK_BOOTTIME; 0: none */
 	char *user, *agent, *session;	/* identities as the creator told them */
