@@ -22,6 +22,8 @@ static const struct {
 	{ "values stay as they are", "a: 'it''s'\nb: \"\\x41 #\"\nc: x#y\n", "a: 'it''s'\nb: \"\\x41 #\"\nc: x#y\n" },
 	{ "characters are not bytes", "a: \303\251   # r\nb: [\303\251 , c]\n", "a: \303\251  # r\nb: [\303\251, c]\n" },
 	{ "ends of lines", "a: b\r\nc: d", "a: b\nc: d\n" },
+	{ "a text in lines", "a:   |\n  b:   c\n\n  d\n\n\nc:  d\n", "a: |\n  b:   c\n\n  d\n\nc: d\n" },
+	{ "a text in lines at the end", "a: >\n  b\n\n\n", "a: >\n  b\n" },
 	{ "a value on a line of its own", "a:\n      b\n", "a:\n  b\n" },
 };
 

@@ -139,10 +139,13 @@ static void mark_target(struct layout *l, size_t from_token, char mark, int targ
 static void value_read(struct layout *l, struct walk *w, const struct yaml_node *n, int target)
 {
 	size_t start = byte_at(l, n->line, n->column), end = byte_at(l, n->end_line, n->end_column);
+	unsigned end_line = n->end_line;
 	struct token *t;
 
 	if (l->err)
 		return;
+	for (; end > start && strchr(" \t\r\n", l->text[end - 1]); end--)	/* of a text in lines ("|"): up to what follows */
+		end_line -= l->text[end - 1] == '\n';
 	if (start < w->at || end < start) {
 		l->err = -EOPNOTSUPP;
 		return;
@@ -150,11 +153,11 @@ static void value_read(struct layout *l, struct walk *w, const struct yaml_node 
 	gap_read(l, w->at, start, w->line);
 	t = end > start ? token_add(l, TOKEN_VALUE, start, end, n->line) : NULL;
 	if (t) {
-		t->end_line = n->end_line;
+		t->end_line = end_line;
 		t->target = target;
 	}
 	w->at = end;
-	w->line = n->end_line;
+	w->line = end_line;
 }
 
 static bool is_flow(const struct layout *l, const struct yaml_node *n)
