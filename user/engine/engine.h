@@ -178,5 +178,6 @@ void sinks_reply(struct engine *e, struct buf *reply);
 /* ---- attaching ---- */
 int engine_attach(struct engine *e, char why[256]);
 void engine_timers(struct engine *e);	/* after a sandbox was made */
+int engine_sources(struct engine *e);		/* last: from here on the loop has something to call */
 
 #endif
