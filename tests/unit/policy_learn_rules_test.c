@@ -127,6 +127,34 @@ TEST(rules_go_where_the_policy_has_its_own)
 	}
 }
 
+TEST(a_preset_that_allows_much_of_what_was_learned_is_named)
+{
+	_buf_ struct buf said = {};
+	struct policy *p;
+
+	begin(START);
+	for (int i = 0; i < 7; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "/home/u/.ccache/%c/entry", 'a' + i);
+		path(V(READ), name);
+	}
+	path(V(READ), "/srv/data/x");
+	p = work();
+	learn_presets(learn, "# ", &said);
+	CHECK_STR(said.data, "# the preset build allows 7 of the 8 things learned: with it in \"uses:\" they need no rule\n");
+	policy_free(p);
+	end();
+	begin(START);
+	path(V(READ), "/srv/data/x");
+	p = work();
+	buf_reset(&said);
+	learn_presets(learn, "# ", &said);
+	CHECK_EQ(said.len, 0);
+	policy_free(p);
+	end();
+}
+
 TEST(the_same_record_gives_the_same_bytes)
 {
 	struct buf first = {};

@@ -27,8 +27,9 @@ static const struct cli_option options[] = {
 static const struct cli_spec spec = {
 	.usage = "bailiff learn [-p POLICY] [options]",
 	.about = "Print the smallest policy that would have allowed what the record says was refused, or would have been in the observe stage, each\n"
-		 "rule with its evidence. Credentials, deputies and their like are never learned but listed: what was covered already and what is not\n"
-		 "learned goes to stderr. Read the result before you use it: a trial run is no judge of what an agent should do.",
+		 "rule with its evidence; remarks at its end name presets that allow much of it. Credentials, deputies and their like are never\n"
+		 "learned but listed: what was covered already and what is not learned goes to stderr. Read the result before you use it: a trial run\n"
+		 "is no judge of what an agent should do.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.more = "exit code: 0 done, 1 not (no journal, a policy that is wrong, no sandbox recorded), 2 usage",
@@ -158,8 +159,9 @@ static int learn_finish(struct learn *l, const struct learn_options *o, const st
 		log_err(*why ? 0 : err, "%s: nothing can be added to this policy%s%s", o->file ? o->file : "learned", *why ? ": " : "", why);
 		return CLI_FAILED;
 	}
+	learn_presets(l, "# ", &text);
 	totals_say(l, j);
-	code = result_check(l, o, &text);
+	code = text.err ? CLI_FAILED : result_check(l, o, &text);
 	return code ? code : text_give(&text, o->policy.output);
 }
 

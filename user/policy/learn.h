@@ -41,6 +41,8 @@ struct learn_totals {
 void learn_totals(const struct learn *l, struct learn_totals *out);
 /* What was covered already and by what, and what is not learned and why, as lines that begin with `prefix`. */
 void learn_report(const struct learn *l, const char *prefix, struct buf *out);
+/* Presets that allow much of what was learned, as such lines; none: no line. Not those that cannot do without a parameter. */
+void learn_presets(const struct learn *l, const char *prefix, struct buf *out);
 /* Everything that was to be learned and that this policy refuses, a line each; the count. 0 of the text that learn_into() made. */
 size_t learn_missing(const struct learn *l, const struct policy *learned, struct buf *out);
 
