@@ -81,6 +81,10 @@ TEST(settings_errors_name_line_and_column)
 		{ "sinks:\n  - {name: x, type: splunk-hec, url: u, token_file: /t, ack: yes}\n", 2, 62, "true or false" },
 		{ "sinks:\n  - {name: x, type: splunk-hec, url: u, token_file: /t}\n  - {name: x, type: splunk-hec, url: u, token_file: /t}\n",
 		  3, 5, "two sinks" },
+		{ "journal_retain_bytes: much\n", 1, 23, "must be a number of bytes" },
+		{ "linger_seconds: 1\njournal_retain_days: 36501\n", 2, 22, "from 0 to 36500" },
+		{ "journal_epoch_seconds: 9\n", 1, 24, "from 10 to 604800" },
+		{ "sinks:\n  - {name: x, type: splunk-hec, url: u, token_file: /t, required: 1}\n", 2, 67, "true or false" },
 		{ "run_dir: /a\nrun_dir: /b\n", 2, 1, "" },
 		{ "a: [\n", 2, 1, "" },
 	};

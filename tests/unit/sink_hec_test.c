@@ -123,6 +123,35 @@ TEST(whatever_a_receiver_answers_nothing_is_lost_and_order_is_kept)
 	}
 }
 
+TEST(a_state_that_the_receiver_has_confirmed_is_an_anchor_of_the_record)
+{
+	for (int ack = 0; ack < 2; ack++) {
+		struct journal_report r;
+		char head[160] = "";
+		struct stand s;
+		struct journal *j;
+		struct sink *k;
+
+		CASE("ack %d", ack);
+		stand_begin(&s, ack);
+		j = journal_begin_with(&s.p, (struct journal_options){ .checkpoint_ms = 5 }, NULL);
+		put_events(j, 1, 50);
+		while (journal_head(j, head))
+			usleep(1000);
+		k = stand_sink(&s, j, ack);
+		put_events(j, 51, 50);
+		CHECK_OK(journal_flush(j));
+		CHECK_OK(sink_drain(k, DRAIN_MS));
+		sink_stop(k);
+		journal_close(j);
+		check_verifies(&s.p, &r);
+		CHECK_EQ(r.witness_count, 1);
+		CHECK(r.witnesses[0].seq > 1 && r.witnesses[0].seq <= r.anchored_seq && r.witnesses[0].time_ms);
+		CHECK(r.witnesses[0].name[0]);
+		stand_end(&s);
+	}
+}
+
 TEST(an_event_that_can_never_be_taken_is_named_and_passed_over)
 {
 	for (int ack = 0; ack < 2; ack++) {

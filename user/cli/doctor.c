@@ -88,6 +88,7 @@ static int format_json(const struct kv *m, struct buf *out)
 	json_begin_object(&j, NULL);
 	json_str(&j, "kernel", kv_get(m, "kernel"));
 	json_str(&j, "lsm", kv_get(m, "lsm"));
+	json_str(&j, "trouble", kv_get(m, "trouble"));
 	json_begin_array(&j, "coverage");
 	err = write_rows(m, &j, NULL);
 	json_end_array(&j);
@@ -107,6 +108,12 @@ static int format(const struct kv *m, bool json, struct buf *out)
 	buf_add_str(out, ", LSMs: ");
 	add_text(out, kv_get(m, "lsm"), 0);
 	buf_add_char(out, '\n');
+	if (kv_get(m, "trouble")) {
+		add_text(out, "record", 16);
+		buf_add_str(out, " missing   ");
+		add_text(out, kv_get(m, "trouble"), 0);
+		buf_add_char(out, '\n');
+	}
 	err = write_rows(m, NULL, out);
 	return err ? err : out->err;
 }

@@ -66,6 +66,8 @@ static int list(struct client *c, bool json)
 	err = format(&m.kv, json, &out);
 	if (!err)
 		err = write_full(STDOUT_FILENO, out.data, out.len);
+	if (kv_get(&m.kv, "trouble"))
+		log_warn(0, "%s", kv_get(&m.kv, "trouble"));
 	return err ? log_err(err, "ps") : 0;
 }
 

@@ -2,6 +2,7 @@
 /* bailiff tail: the journal for people. Reads the files as any stranger could, with no engine in the way. */
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/statvfs.h>
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
@@ -147,6 +148,15 @@ static int follow(struct tail *t, int changes)
 	}
 }
 
+/* What happens now may be missing from what is read here. */
+static void warn_full(const char *dir)
+{
+	struct statvfs fs;
+
+	if (!statvfs(dir, &fs) && !fs.f_bavail && fs.f_blocks)
+		log_warn(0, "%s: its file system is full: newer events wait in memory or are only counted", dir);
+}
+
 static int print(struct tail *t, const char *dir)
 {
 	_close_ int changes = -1;
@@ -173,6 +183,7 @@ static int tail_dir(const struct tail_options *o, const char *dir)
 
 	if (err)
 		return log_err(err, "%s: no journal to read", dir);
+	warn_full(dir);
 	err = print(&t, dir);
 	if (err)
 		log_err(err, "%s", dir);

@@ -17,6 +17,8 @@ int ask_policy(struct engine *e, const struct kv *m, struct create_ask *a, char 
 	const struct kv_pair *text = kv_find(m, "policy", NULL);
 	const char *file = kv_get(m, "policy_file");
 
+	if (trouble_text(e, why))
+		return -EROFS;
 	if (!text || !text->value_len) {
 		snprintf(why, ENGINE_WHY, "no policy was given");
 		return -EINVAL;

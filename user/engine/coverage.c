@@ -196,8 +196,8 @@ void coverage_reply(struct engine *e, struct buf *reply)
 {
 	const struct coverage_row *rows;
 	struct utsname u;
-	bool complete = true;
-	char lsm[256];
+	char lsm[256], why[ENGINE_WHY];
+	bool trouble = trouble_text(e, why), complete = !trouble;
 	size_t count;
 	int floor = floor_build(e);
 
@@ -208,6 +208,8 @@ void coverage_reply(struct engine *e, struct buf *reply)
 	kv_add_str(reply, "complete", complete ? "1" : "0");
 	kv_add_str(reply, "kernel", u.release);
 	kv_add_str(reply, "lsm", lsm);
+	if (trouble)
+		kv_add_str(reply, "trouble", why);
 	for (size_t i = 0; i < count; i++) {
 		struct coverage_row r = floor_row(&rows[i], floor);
 		_buf_ struct buf row = { 0 };

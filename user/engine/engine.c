@@ -106,6 +106,7 @@ static void on_tick(void *ctx)
 		count_all(e);
 	if (now - e->beat_ms >= (living ? ENGINE_HEARTBEAT_MS : ENGINE_IDLE_BEAT_MS))
 		account_heartbeat(e);
+	trouble_tick(e);
 	spine_tick(&e->spine);
 	server_tick(e->server, now);
 	account_ends_keep(e);
@@ -179,6 +180,7 @@ void engine_close(struct engine *e)
 	end_forget(e);		/* what is not on the disk now, a successor tells */
 	sinks_close(e);		/* behind the last notice, which they are to deliver */
 	spine_close(&e->spine);
+	trouble_free(e->trouble);	/* behind the journal's thread */
 	kernel_close(e->kernel);
 	while (e->waiters) {
 		struct engine_waiter *w = e->waiters;

@@ -28,6 +28,7 @@
 #define ENGINE_STUCK_MS		10000	/* an end that takes longer is told to who waits for it */
 
 struct sinks;
+struct trouble;
 
 /* A client that waits for the end of a sandbox. */
 struct engine_waiter {
@@ -61,6 +62,7 @@ struct engine {
 	struct engine_waiter *waiters;
 	struct engine_trace *traces;	/* end.c: of sandboxes whose end is not on the disk yet */
 	struct sinks *sinks;
+	struct trouble *trouble;	/* of the record */
 	struct buf floor;		/* the seccomp floor, once built */
 	struct compiled_cache compiled;
 
@@ -172,8 +174,17 @@ void ops_actor(const struct server_request *q, char out[64]);
 /* ---- sinks.c ---- */
 int sinks_open(struct engine *e, char why[ENGINE_WHY]);
 bool sinks_busy(struct engine *e);	/* one that is well has something left to deliver */
+uint64_t sinks_confirmed(struct engine *e);	/* lines before it are confirmed by every required sink; UINT64_MAX without one */
 void sinks_close(struct engine *e);
 void sinks_reply(struct engine *e, struct buf *reply);
+
+/* ---- trouble.c: a journal that cannot be written ---- */
+int trouble_new(struct trouble **out);
+void trouble_free(struct trouble *t);
+void trouble_journal(void *trouble, int err, const char *what);	/* for the journal: on its thread */
+void trouble_retired(void *trouble, const struct journal_retired *r);
+void trouble_tick(struct engine *e);	/* writes what there is to say, lets retention go on */
+bool trouble_text(struct engine *e, char out[ENGINE_WHY]);	/* a sentence for who asks; false: there is no trouble, out is untouched */
 
 /* ---- attaching ---- */
 int engine_attach(struct engine *e, char why[256]);

@@ -38,12 +38,6 @@ static bool on_peer(void *ctx, pid_t pid, const char **why)
 	return cgroup_holds(e->cgroups, pid);
 }
 
-static void on_journal_error(void *ctx, int err, const char *what)
-{
-	(void)ctx;
-	log_err(err, "journal: %s", what);	/* on the journal's thread */
-}
-
 /* ---- parts ---- */
 static int open_dirs(struct engine *e, char why[ENGINE_WHY])
 {
@@ -86,20 +80,34 @@ static int open_loop(struct engine *e, char why[ENGINE_WHY])
 	return err;
 }
 
+static const char *open_failure(int err)
+{
+	if (err == -EBUSY)
+		return "another engine writes it";
+	if (err == -EPROTONOSUPPORT)
+		return "it, or its signing key, was written by a Bailiff with another format: move both directories away, and begin anew";
+	return strerror(-err);
+}
+
 static int open_spine(struct engine *e, struct journal_recovery *found, char why[ENGINE_WHY])
 {
 	const struct settings *s = e->settings;
 	struct spine_options o = {
 		.host = e->host, .boot_id = e->boot_id, .key_dir = s->key_dir,
 		.journal = { .dir = s->journal_dir, .key_dir = s->key_dir, .host = e->host, .queue_bytes = s->journal_queue_bytes,
-			.segment_bytes = s->journal_segment_bytes, .checkpoint_ms = s->checkpoint_ms, .error = on_journal_error },
+			.segment_bytes = s->journal_segment_bytes, .checkpoint_ms = s->checkpoint_ms, .epoch_ms = s->journal_epoch_seconds * 1000,
+			.retain_bytes = s->journal_retain_bytes, .retain_ms = s->journal_retain_days * 86400000, .error = trouble_journal,
+			.retired = trouble_retired },
 	};
-	int err;
+	int err = trouble_new(&e->trouble);
 
+	if (err)
+		return err;
+	o.journal.ctx = e->trouble;
 	lookup_source(e, &o.source);
 	err = spine_open(&e->spine, &o, found);
 	if (err)
-		snprintf(why, ENGINE_WHY, "the journal in %s cannot be opened: %s", s->journal_dir, err == -EBUSY ? "another engine writes it" : strerror(-err));
+		snprintf(why, ENGINE_WHY, "the journal in %s cannot be opened: %s", s->journal_dir, open_failure(err));
 	return err;
 }
 

@@ -185,8 +185,11 @@ static void list_one(struct engine *e, struct session *s, struct buf *reply)
 static void op_list(struct engine *e, struct server_request *q)
 {
 	_buf_ struct buf b = { 0 };
+	char why[ENGINE_WHY];
 
 	reply_begin(&b);
+	if (trouble_text(e, why))
+		kv_add_str(&b, "trouble", why);
 	for (struct session *s = registry_first(e->sessions); s; s = s->next) {
 		if (s->state != SESSION_ENDED)
 			list_one(e, s, &b);

@@ -31,6 +31,9 @@ static const struct row rows[] = {
 	{ "telemetry_ring_bytes", KIND_BYTES, AT(telemetry_ring_bytes), "8M", 4096, 1u << 30, "ring of telemetry; a power of two" },
 	{ "journal_queue_bytes", KIND_BYTES, AT(journal_queue_bytes), "8M", 1u << 16, 1u << 30, "events that wait for the disk" },
 	{ "journal_segment_bytes", KIND_BYTES, AT(journal_segment_bytes), "64M", 1u << 16, 1ull << 40, "size of a segment of the journal" },
+	{ "journal_epoch_seconds", KIND_NUMBER, AT(journal_epoch_seconds), "3600", 10, 604800, "age at which a segment is closed and its signing key destroyed" },
+	{ "journal_retain_bytes", KIND_BYTES, AT(journal_retain_bytes), "0", 0, 1ull << 50, "old segments are deleted above this; 0: no limit" },
+	{ "journal_retain_days", KIND_NUMBER, AT(journal_retain_days), "0", 0, 36500, "segments that ended so long ago are deleted; 0: never" },
 	{ "checkpoint_ms", KIND_NUMBER, AT(checkpoint_ms), "10000", 100, 3600000, "a signature at least this often while lines come" },
 };
 #undef AT
@@ -43,6 +46,7 @@ static const struct row sink_rows[] = {
 	{ "token_file", KIND_PATH, AT(token_file), NULL, 1, 4000, "file that holds the token" },
 	{ "ca_file", KIND_PATH, AT(ca_file), "", 0, 4000, "certificates to trust; empty: the system's" },
 	{ "ack", KIND_BOOL, AT(ack), "true", 0, 1, "wait for indexer acknowledgement" },
+	{ "required", KIND_BOOL, AT(required), "false", 0, 1, "retention deletes nothing that this sink has not confirmed" },
 	{ "index", KIND_TEXT, AT(index), "", 0, 200, "index; empty: the token's default" },
 	{ "source", KIND_TEXT, AT(source), "bailiff", 0, 200, "source of each event" },
 	{ "sourcetype", KIND_TEXT, AT(sourcetype), "bailiff:event", 0, 200, "source type of each event" },

@@ -14,7 +14,7 @@
 
 struct settings_sink {
 	char *name, *type, *url, *token_file, *ca_file, *index, *source, *sourcetype;
-	uint64_t ack;			/* boolean */
+	uint64_t ack, required;		/* booleans */
 };
 
 struct settings {
@@ -23,6 +23,7 @@ struct settings {
 	uint64_t control_connections, control_per_process;
 	uint64_t decision_ring_bytes, telemetry_ring_bytes;
 	uint64_t journal_queue_bytes, journal_segment_bytes, checkpoint_ms;
+	uint64_t journal_epoch_seconds, journal_retain_bytes, journal_retain_days;
 	struct settings_sink *sinks;
 	size_t sink_count;
 };

@@ -192,6 +192,23 @@ bool sinks_busy(struct engine *e)
 	return false;
 }
 
+uint64_t sinks_confirmed(struct engine *e)
+{
+	struct sinks *k = e->sinks;
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; k && i < k->count; i++) {
+		struct sink_status now;
+
+		if (!e->settings->sinks[i].required)
+			continue;
+		sink_status(k->items[i], &now);
+		if (now.committed_seq < least)
+			least = now.committed_seq;
+	}
+	return least;
+}
+
 void sinks_close(struct engine *e)
 {
 	struct sinks *k = e->sinks;

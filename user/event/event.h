@@ -89,6 +89,8 @@ int events_record(struct events *e, const void *record, size_t size, struct buf 
 	X(HEARTBEAT,        "heartbeat",        1008, 99, 1, "the engine is alive and has recorded up to these sequence numbers") \
 	X(JOURNAL_RECOVERY, "journal.recovery", 1008, 99, 3, "the journal was found unfinished and was recovered") \
 	X(JOURNAL_DROP,     "journal.drop",     1008, 99, 4, "the journal had no room for events") \
+	X(JOURNAL_TROUBLE,  "journal.trouble",  1008, 99, 4, "the journal could not be written, or can be written again") \
+	X(JOURNAL_RETIRED,  "journal.retired",  1008, 99, 2, "retention deleted old segments of the journal, or could not") \
 	X(SINK_REJECTED,    "sink.rejected",    1008, 99, 3, "a receiver can never take an event") \
 	X(SINK_STATE,       "sink.state",       1008, 99, 2, "a sink fell behind or recovered") \
 	X(BAD_RECORD,       "record.bad",       1008, 99, 4, "a kernel record could not be decoded") \

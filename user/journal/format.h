@@ -29,7 +29,7 @@ struct journal_header {
 	char host[JOURNAL_HOST_MAX + 1], boot_id[JOURNAL_BOOT_MAX + 1];
 	uint64_t key_epoch;
 	uint8_t key[ED25519_KEY_BYTES];		/* public half that signs this segment, and no other */
-	uint8_t endorsed[SIGNATURE_BYTES];	/* of all the other members, by the key of the epoch before; zeros in epoch 0 */
+	uint8_t endorsed[SIGNATURE_BYTES];	/* of all the other members, by the key of the epoch before; in epoch 0 by its own */
 	uint64_t oldest;			/* the first segment that retention keeps from now on */
 	struct journal_previous previous;
 	uint64_t time_ms;

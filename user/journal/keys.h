@@ -27,7 +27,7 @@ int keys_restart(struct keys *k);			/* a new journal begins: this key is its epo
 int keys_make_next(struct keys *k, uint64_t now_ms);
 int keys_promote(struct keys *k);			/* the next one is in force, the old one is destroyed; after a failure call it again */
 
-int keys_sign_header(const struct keys *k, struct journal_header *h);		/* by the key in force: the header names the next */
+int keys_sign_header(const struct keys *k, struct journal_header *h);		/* by the key in force: the header names the next, or in epoch 0 this one */
 int keys_sign_checkpoint(const struct keys *k, struct journal_checkpoint *c);
 int keys_verify_checkpoint(const uint8_t key[ED25519_KEY_BYTES], const struct journal_checkpoint *c);
 int keys_verify_header(const uint8_t before[ED25519_KEY_BYTES], const struct journal_header *h);

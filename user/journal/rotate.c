@@ -58,12 +58,12 @@ bool writer_epoch_is_over(const struct writer *w)
 	return now > w->keys.now.made_ms && now - w->keys.now.made_ms >= w->epoch_ms;
 }
 
-/* The first segment of a journal is under the key that is there; nobody is before it who could sign its header. */
+/* The first segment of a journal is under the key that is there; nobody is before it who could sign its header, so that key does. */
 static int header_add(struct writer *w)
 {
 	const struct signer *key = w->keys.has_next ? &w->keys.next : &w->keys.now;
 	struct journal_header h = { .segment = w->seg.first, .key_epoch = key->epoch, .previous = w->previous, .time_ms = writer_now_ms() };
-	int err = 0;
+	int err;
 
 	memcpy(h.id, w->id, sizeof(h.id));
 	memcpy(h.host, w->host, sizeof(h.host));
@@ -72,9 +72,7 @@ static int header_add(struct writer *w)
 	if (!w->oldest)
 		w->oldest = h.segment;
 	h.oldest = w->oldest;
-	if (w->keys.has_next)
-		err = keys_sign_header(&w->keys, &h);
-
+	err = keys_sign_header(&w->keys, &h);
 	return err ? err : writer_add_own(w, header_render(&h, w->own[w->owns]));
 }
 

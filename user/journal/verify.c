@@ -73,7 +73,7 @@ static bool check_first_key(struct verify *v, const struct journal_header *h, co
 	char ours[2 * ED25519_KEY_BYTES + 1], theirs[2 * ED25519_KEY_BYTES + 1];
 
 	if (!memcmp(h->key, v->key, ED25519_KEY_BYTES))
-		return true;
+		return !keys_verify_header(h->key, h) || fail(v, "%s: is not signed by the key that it names", where);
 	hex_encode(v->key, ED25519_KEY_BYTES, ours);
 	hex_encode(h->key, ED25519_KEY_BYTES, theirs);
 	return fail(v, "%s: is signed by key %.16s..., not by the given key %.16s...", where, theirs, ours);

@@ -64,11 +64,10 @@ static int add_held(struct feed *f, size_t max_bytes)
 
 static int seal(struct feed *f)
 {
-	char head[160];
-
-	if (!f->events || !f->journal || journal_head(f->journal, head))
+	f->head[0] = 0;
+	if (!f->events || !f->journal || journal_head(f->journal, f->head))
 		return 0;
-	return f->dialect->seal(f->d, head, &f->body);
+	return f->dialect->seal(f->d, f->head, &f->body);
 }
 
 static int fill(struct feed *f, uint64_t end, size_t max_bytes, size_t limit)

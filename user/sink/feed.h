@@ -15,6 +15,7 @@ struct feed {
 	uint64_t events;		/* in the body */
 	uint64_t first, end;		/* the lines that it was made of; 0, 0: none */
 	size_t limit;
+	char head[160];			/* of the journal, in the body; empty: none */
 
 	struct journal_line held;	/* read, and part of no batch yet */
 	bool has_held;

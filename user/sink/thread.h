@@ -22,7 +22,7 @@ struct sink {
 	uint64_t not_before, ask_at, take_at;	/* on sink_clock_ms() */
 	unsigned backoff_ms, ask_ms;
 	enum trouble trouble;
-	bool weaker, unstored, restarted;	/* told once each */
+	bool weaker, unstored, restarted, skipped;	/* told once each */
 	unsigned random;
 
 	pthread_mutex_t lock;		/* for what follows */

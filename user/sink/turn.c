@@ -86,6 +86,7 @@ static void reject(struct sink *s, struct range *r, const struct sink_answer *a)
 		return;
 	}
 	r->state = RANGE_DONE;
+	r->head[0] = 0;
 	sink_count(s, 0, 0, 1);
 	answered(s);	/* it knows what it says */
 }
@@ -172,6 +173,7 @@ static void send_range(struct sink *s, struct range *r)
 	}
 	if (r->sent_before)
 		sink_count(s, 0, 1, 0);
+	memcpy(r->head, s->feed.head, sizeof(r->head));
 	s->feed.dialect->send(s->feed.d, &s->feed.body, r->sent_before, &ticket, &a);
 	r->sent_before = true;
 	follow(s, r, &ticket, &a);
@@ -182,6 +184,16 @@ static bool too_early(const struct sink *s)
 	const struct feed *f = &s->feed;
 
 	return f->journal && sink_clock_ms() < s->take_at && journal_durable_seq(f->journal) < f->at + SINK_BATCH_EVENTS;
+}
+
+static void note_skipped(struct sink *s, uint64_t from, uint64_t first)
+{
+	char why[200];
+
+	snprintf(why, sizeof(why),
+		 "lines %llu to %llu of the journal are gone and were never sent: retention deleted them (`required: true` prevents it), or damage did",
+		 (unsigned long long)from, (unsigned long long)first - 1);
+	sink_note(s, &s->skipped, why);
 }
 
 /* False: there is nothing to take, or it is not the time, or no room to hold it. */
@@ -200,6 +212,8 @@ static bool take_and_send(struct sink *s)
 		return got < 0;
 	if (journal_cursor_restarted(s->feed.cursor))
 		sink_note(s, &s->restarted, "the stored place was damaged or of another journal: all is sent from the first line");
+	if (from && first > from && !s->skipped)
+		note_skipped(s, from, first);
 	s->take_at = sink_clock_ms() + TAKE_MS;
 	send_range(s, window_push(w, first, end));
 	return true;
@@ -281,7 +295,7 @@ void sink_settle(struct sink *s)
 
 	if (!end)
 		return;
-	err = journal_cursor_commit(s->feed.cursor, end);
+	err = journal_cursor_commit_head(s->feed.cursor, end, s->window.told[0] ? s->window.told : NULL);
 	pthread_mutex_lock(&s->lock);
 	s->status.committed_seq = end;
 	pthread_cond_broadcast(&s->wake);

@@ -94,6 +94,10 @@ uint64_t window_settle(struct window *w)
 	if (!n)
 		return 0;
 	end = w->r[n - 1].end;
+	for (size_t i = 0; i < n; i++) {
+		if (w->r[i].head[0])
+			memcpy(w->told, w->r[i].head, sizeof(w->told));
+	}
 	memmove(w->r, w->r + n, (w->n - n) * sizeof(w->r[0]));
 	w->n -= n;
 	return end;

@@ -19,10 +19,12 @@ struct range {
 	struct sink_ticket ticket;
 	uint64_t sent_ms;
 	size_t limit;			/* an event may be so long */
+	char head[160];			/* signed state of the journal that went along; empty: none, or not taken */
 };
 struct window {
 	struct range r[WINDOW_RANGES];
 	size_t n;
+	char told[160];			/* the newest state in what was settled: the receiver has it */
 };
 
 struct range *window_push(struct window *w, uint64_t first, uint64_t end);	/* NULL: full */
