@@ -32,14 +32,14 @@ static int mode_of(const char *verb)
 /* access(2) asks what the kernel asks before it asks Bailiff, with the ids that count. */
 static void say_permissions(const char *verb, const char *path)
 {
-	_free_ char *parent = strdup(path);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
+	const char *slash = strrchr(path, '/');
+	_buf_ struct buf parent = {};
 	int mode = mode_of(verb);
 	struct stat st;
 
 	if (mode < 0 && slash) {	/* to create and remove is to write the directory */
-		*(slash == parent ? slash + 1 : slash) = '\0';
-		path = parent;
+		buf_add(&parent, path, slash == path ? 1 : slash - path);
+		path = parent.err ? "" : parent.data;
 		mode = W_OK | X_OK;
 	}
 	if (mode < 0)
