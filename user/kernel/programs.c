@@ -41,13 +41,10 @@ const size_t family_count = ARRAY_SIZE(families);
 
 static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char line[512];
-
 	/* a family that does not load is reported by name; the verifier's log is for BAILIFF_BPF_LOG=1 */
 	if (level == LIBBPF_DEBUG || !getenv("BAILIFF_BPF_LOG"))
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	return fputs(line, stderr);
+	return vfprintf(stderr, fmt, ap);
 }
 
 void programs_log(void)
