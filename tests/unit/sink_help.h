@@ -11,7 +11,6 @@
 #include "sink/sink.h"
 #include "tests/unit/journal_help.h"
 
-#define RECEIVER "tests/e2e/hec_receiver.py"
 #define TOKEN "0a1b2c3d-good-token"
 
 struct stand {
@@ -20,7 +19,8 @@ struct stand {
 	int to, port;			/* its stdin: it ends with us */
 	char url[64], token_file[128];
 	struct http *http;
-	const char *scheme, *ca_file;
+	const char *scheme, *ca_file, *token;
+	const char *kind;		/* of web_receiver.py; NULL: hec_receiver.py */
 	bool shared;
 
 	/* the callbacks' */
@@ -62,12 +62,15 @@ static inline int read_port(int fd)
 /* args: NULL-terminated, besides those that every test needs. */
 static inline void stand_launch(struct stand *s, int port, const char *const *args)
 {
-	const char *argv[32] = { "python3", RECEIVER, "--token", TOKEN, "--control", "--until-eof", "--port" };
+	const char *argv[32] = { "python3", s->kind ? "tests/e2e/web_receiver.py" : "tests/e2e/hec_receiver.py", "--token", s->token, "--control",
+				 "--until-eof", "--port" };
 	int in[2], out[2], n = 7;
 	char number[16];
 
 	snprintf(number, sizeof(number), "%d", port);
 	argv[n++] = number;
+	if (s->kind)
+		argv[n++] = s->kind;
 	for (; args && *args; args++)
 		argv[n++] = *args;
 	CHECK_OK(pipe2(in, O_CLOEXEC));
@@ -111,17 +114,27 @@ static inline void stand_open(struct stand *s)
 	struct http_options o = { .ca_file = s->ca_file, .max_reply_bytes = 8u << 20 };
 
 	snprintf(s->token_file, sizeof(s->token_file), "%s/token", s->p.root);
-	file_put(s->token_file, TOKEN "\n");
+	file_put(s->token_file, s->token);
 	CHECK_OK(http_new(&o, &s->http));
 }
 
 /* A receiver of this test's own. */
 static inline void stand_begin_at(struct stand *s, const char *const *args, const char *scheme, const char *ca_file)
 {
-	*s = (struct stand){ .p = place_make(), .scheme = scheme, .ca_file = ca_file };
+	*s = (struct stand){ .p = place_make(), .scheme = scheme, .ca_file = ca_file, .token = TOKEN };
 	if (access("/usr/bin/python3", X_OK))
 		SKIP("python3 is not installed");
 	stand_launch(s, 0, args);
+	stand_open(s);
+}
+
+/* One of web_receiver.py's kinds. */
+static inline void stand_begin_kind(struct stand *s, const char *kind, const char *token)
+{
+	*s = (struct stand){ .p = place_make(), .scheme = "http", .kind = kind, .token = token };
+	if (access("/usr/bin/python3", X_OK))
+		SKIP("python3 is not installed");
+	stand_launch(s, 0, NULL);
 	stand_open(s);
 }
 

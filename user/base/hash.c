@@ -151,6 +151,28 @@ static void bio_free_p(BIO **b)
 #define _md_ctx_ _cleanup_(md_ctx_free_p)
 #define _bio_ _cleanup_(bio_free_p)
 
+void base64_encode(const void *p, size_t n, char *out)
+{
+	(void)EVP_EncodeBlock((unsigned char *)out, p, n);
+}
+
+int base64_decode(const char *text, uint8_t *out, size_t size, size_t *n)
+{
+	size_t len = strlen(text), pad = len && text[len - 1] == '=' ? 1 + (len > 1 && text[len - 2] == '=') : 0;
+	_free_ uint8_t *whole = malloc(len / 4 * 3 + 1);
+
+	if (!whole)
+		return -ENOMEM;
+	if (len % 4 || strcspn(text, " \t\r\n") != len || EVP_DecodeBlock(whole, (const unsigned char *)text, len) < 0)
+		return -EBADMSG;
+	*n = len / 4 * 3 - pad;
+	if (*n > size)
+		return -ENOBUFS;
+	memcpy(out, whole, *n);
+	explicit_bzero(whole, len / 4 * 3);
+	return 0;
+}
+
 int sign_keypair(uint8_t secret[ED25519_KEY_BYTES], uint8_t public_key[ED25519_KEY_BYTES])
 {
 	_pkey_ EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");

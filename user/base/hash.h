@@ -13,6 +13,9 @@ int hash_sha256(const void *p, size_t n, uint8_t out[HASH_BYTES]);
 int hash_sha256_2(uint8_t prefix, const void *a, size_t an, const void *b, size_t bn, uint8_t out[HASH_BYTES]);	/* H(prefix || a || b) */
 int hash_hmac_sha256(const void *key, size_t kn, const void *p, size_t n, uint8_t out[HASH_BYTES]);
 int hash_random(void *p, size_t n);
+/* In padded base64. out: 4 bytes for each 3 begun, and a NUL. Back: at most size bytes; -EBADMSG, -ENOBUFS. */
+void base64_encode(const void *p, size_t n, char *out);
+int base64_decode(const char *text, uint8_t *out, size_t size, size_t *n);
 
 int sign_keypair(uint8_t secret[ED25519_KEY_BYTES], uint8_t public_key[ED25519_KEY_BYTES]);
 int sign_public(const uint8_t secret[ED25519_KEY_BYTES], uint8_t public_key[ED25519_KEY_BYTES]);	/* the public half of a secret */

@@ -12,44 +12,47 @@ struct row {
 	const char *initial;		/* NULL: none, and for a sink's field: required */
 	uint64_t min, max;		/* of a number; of a text's length */
 	const char *help;
+	const char *of;			/* the one type of sink that has it; NULL: all */
 };
 
 #define AT(member) offsetof(struct settings, member)
 static const struct row rows[] = {
-	{ "run_dir", KIND_PATH, AT(run_dir), "/run/bailiff", 1, 80, "control socket, lock, state of living sandboxes" },
-	{ "journal_dir", KIND_PATH, AT(journal_dir), "/var/lib/bailiff/journal", 1, 4000, "segments of the journal" },
-	{ "key_dir", KIND_PATH, AT(key_dir), "/var/lib/bailiff/keys", 1, 4000, "the key pair that signs the journal" },
-	{ "pin_dir", KIND_PATH, AT(pin_dir), "/sys/fs/bpf/bailiff", 1, 4000, "pins of the kernel programs; below a bpf filesystem" },
-	{ "cgroup_mount", KIND_TEXT, AT(cgroup_mount), "auto", 1, 4000, "where cgroup v2 is mounted; auto: the first such mount" },
-	{ "cgroup_parent", KIND_TEXT, AT(cgroup_parent), "bailiff", 1, 200, "the directory below it that holds the sandboxes" },
-	{ "host", KIND_TEXT, AT(host), "auto", 1, 255, "this host's name in events; auto: its host name" },
+	{ "run_dir", KIND_PATH, AT(run_dir), "/run/bailiff", 1, 80, "control socket, lock, state of living sandboxes", NULL },
+	{ "journal_dir", KIND_PATH, AT(journal_dir), "/var/lib/bailiff/journal", 1, 4000, "segments of the journal", NULL },
+	{ "key_dir", KIND_PATH, AT(key_dir), "/var/lib/bailiff/keys", 1, 4000, "the key pair that signs the journal", NULL },
+	{ "pin_dir", KIND_PATH, AT(pin_dir), "/sys/fs/bpf/bailiff", 1, 4000, "pins of the kernel programs; below a bpf filesystem", NULL },
+	{ "cgroup_mount", KIND_TEXT, AT(cgroup_mount), "auto", 1, 4000, "where cgroup v2 is mounted; auto: the first such mount", NULL },
+	{ "cgroup_parent", KIND_TEXT, AT(cgroup_parent), "bailiff", 1, 200, "the directory below it that holds the sandboxes", NULL },
+	{ "host", KIND_TEXT, AT(host), "auto", 1, 255, "this host's name in events; auto: its host name", NULL },
 	{ "linger_seconds", KIND_NUMBER, AT(linger_seconds), "10", 0, 86400,
-	  "after the last sandbox: detach; with --on-demand: leave" },
-	{ "control_connections", KIND_NUMBER, AT(control_connections), "4096", 1, 65536, "clients at one time" },
-	{ "control_per_process", KIND_NUMBER, AT(control_per_process), "256", 1, 65536, "connections of one process" },
-	{ "decision_ring_bytes", KIND_BYTES, AT(decision_ring_bytes), "1M", 4096, 1u << 30, "ring of refusals; a power of two" },
-	{ "telemetry_ring_bytes", KIND_BYTES, AT(telemetry_ring_bytes), "8M", 4096, 1u << 30, "ring of telemetry; a power of two" },
-	{ "journal_queue_bytes", KIND_BYTES, AT(journal_queue_bytes), "8M", 1u << 16, 1u << 30, "events that wait for the disk" },
-	{ "journal_segment_bytes", KIND_BYTES, AT(journal_segment_bytes), "64M", 1u << 16, 1ull << 40, "size of a segment of the journal" },
-	{ "journal_epoch_seconds", KIND_NUMBER, AT(journal_epoch_seconds), "3600", 10, 604800, "age at which a segment is closed and its signing key destroyed" },
-	{ "journal_retain_bytes", KIND_BYTES, AT(journal_retain_bytes), "0", 0, 1ull << 50, "old segments are deleted above this; 0: no limit" },
-	{ "journal_retain_days", KIND_NUMBER, AT(journal_retain_days), "0", 0, 36500, "segments that ended so long ago are deleted; 0: never" },
-	{ "checkpoint_ms", KIND_NUMBER, AT(checkpoint_ms), "10000", 100, 3600000, "a signature at least this often while lines come" },
+	  "after the last sandbox: detach; with --on-demand: leave", NULL },
+	{ "control_connections", KIND_NUMBER, AT(control_connections), "4096", 1, 65536, "clients at one time", NULL },
+	{ "control_per_process", KIND_NUMBER, AT(control_per_process), "256", 1, 65536, "connections of one process", NULL },
+	{ "decision_ring_bytes", KIND_BYTES, AT(decision_ring_bytes), "1M", 4096, 1u << 30, "ring of refusals; a power of two", NULL },
+	{ "telemetry_ring_bytes", KIND_BYTES, AT(telemetry_ring_bytes), "8M", 4096, 1u << 30, "ring of telemetry; a power of two", NULL },
+	{ "journal_queue_bytes", KIND_BYTES, AT(journal_queue_bytes), "8M", 1u << 16, 1u << 30, "events that wait for the disk", NULL },
+	{ "journal_segment_bytes", KIND_BYTES, AT(journal_segment_bytes), "64M", 1u << 16, 1ull << 40, "size of a segment of the journal", NULL },
+	{ "journal_epoch_seconds", KIND_NUMBER, AT(journal_epoch_seconds), "3600", 10, 604800, "when a segment is closed and its signing key destroyed", NULL },
+	{ "journal_retain_bytes", KIND_BYTES, AT(journal_retain_bytes), "0", 0, 1ull << 50, "old segments are deleted above this; 0: no limit", NULL },
+	{ "journal_retain_days", KIND_NUMBER, AT(journal_retain_days), "0", 0, 36500, "segments that ended so long ago are deleted; 0: never", NULL },
+	{ "checkpoint_ms", KIND_NUMBER, AT(checkpoint_ms), "10000", 100, 3600000, "a signature at least this often while lines come", NULL },
 };
 #undef AT
 
 #define AT(member) offsetof(struct settings_sink, member)
 static const struct row sink_rows[] = {
-	{ "name", KIND_TEXT, AT(name), NULL, 1, 64, "of the sink and its cursor: letters, digits, - and _" },
-	{ "type", KIND_TEXT, AT(type), NULL, 1, 32, "splunk-hec" },
-	{ "url", KIND_TEXT, AT(url), NULL, 1, 2000, "where it listens: https://host:8088" },
-	{ "token_file", KIND_PATH, AT(token_file), NULL, 1, 4000, "file that holds the token" },
-	{ "ca_file", KIND_PATH, AT(ca_file), "", 0, 4000, "certificates to trust; empty: the system's" },
-	{ "ack", KIND_BOOL, AT(ack), "true", 0, 1, "wait for indexer acknowledgement" },
-	{ "required", KIND_BOOL, AT(required), "false", 0, 1, "retention deletes nothing that this sink has not confirmed" },
-	{ "index", KIND_TEXT, AT(index), "", 0, 200, "index; empty: the token's default" },
-	{ "source", KIND_TEXT, AT(source), "bailiff", 0, 200, "source of each event" },
-	{ "sourcetype", KIND_TEXT, AT(sourcetype), "bailiff:event", 0, 200, "source type of each event" },
+	{ "name", KIND_TEXT, AT(name), NULL, 1, 64, "of the sink and its cursor: letters, digits, - and _", NULL },
+	{ "type", KIND_TEXT, AT(type), NULL, 1, 32, "splunk-hec, webhook or datadog", NULL },
+	{ "url", KIND_TEXT, AT(url), NULL, 1, 1000, "where it listens: https://host:8088", NULL },
+	{ "token_file", KIND_PATH, AT(token_file), NULL, 1, 4000, "file that holds the token, API key or signing secret", NULL },
+	{ "ca_file", KIND_PATH, AT(ca_file), "", 0, 4000, "certificates to trust; empty: the system's", NULL },
+	{ "min_severity", KIND_TEXT, AT(min_severity), "", 0, 20, "nothing below it: low, medium, high, critical, fatal; empty: all", NULL },
+	{ "tier", KIND_TEXT, AT(tier), "all", 1, 20, "all, or security: no telemetry", NULL },
+	{ "ack", KIND_BOOL, AT(ack), "true", 0, 1, "wait for indexer acknowledgement", "splunk-hec" },
+	{ "required", KIND_BOOL, AT(required), "false", 0, 1, "retention deletes nothing that this sink has not confirmed", NULL },
+	{ "index", KIND_TEXT, AT(index), "", 0, 200, "index; empty: the token's default", "splunk-hec" },
+	{ "source", KIND_TEXT, AT(source), "bailiff", 0, 200, "source of each event; Datadog's service", NULL },
+	{ "sourcetype", KIND_TEXT, AT(sourcetype), "bailiff:event", 0, 200, "source type of each event", "splunk-hec" },
 };
 #undef AT
 
@@ -186,9 +189,23 @@ static int parse_sink_field(struct settings_sink *k, const struct yaml_node *key
 
 	if (!r)
 		return fail(why, key, "a sink has no setting \"%.60s\"", key->text);
+	if (r->of && k->type && strcmp(k->type, r->of))
+		return fail(why, key, "%s is a setting of sinks of type %s", r->key, r->of);
 	if (value->kind != YAML_SCALAR)
 		return fail(why, value, "%s must be a single value", r->key);
 	return set_value(k, r, value->text, value, why);
+}
+
+/* OCSF's severity_id. */
+unsigned settings_severity(const char *word)
+{
+	static const char *const words[] = { "low", "medium", "high", "critical", "fatal" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(words[i], word))
+			return i + 2;
+	}
+	return 0;
 }
 
 static int check_sink(const struct settings *s, const struct settings_sink *k, const struct yaml_node *at, struct settings_error *why)
@@ -197,8 +214,12 @@ static int check_sink(const struct settings *s, const struct settings_sink *k, c
 		if (!sink_rows[i].initial && !*(char **)((char *)k + sink_rows[i].offset))
 			return fail(why, at, "this sink lacks \"%s\"", sink_rows[i].key);
 	}
-	if (strcmp(k->type, "splunk-hec"))
-		return fail(why, at, "there is no sink of type \"%.60s\"; there is: splunk-hec", k->type);
+	if (strcmp(k->type, "splunk-hec") && strcmp(k->type, "webhook") && strcmp(k->type, "datadog"))
+		return fail(why, at, "there is no sink of type \"%.60s\"; there are: splunk-hec, webhook, datadog", k->type);
+	if (k->min_severity[0] && !settings_severity(k->min_severity))
+		return fail(why, at, "min_severity must be low, medium, high, critical or fatal, not \"%.60s\"", k->min_severity);
+	if (strcmp(k->tier, "all") && strcmp(k->tier, "security"))
+		return fail(why, at, "tier must be all or security, not \"%.60s\"", k->tier);
 	if (strspn(k->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(k->name))
 		return fail(why, at, "a sink's name has letters, digits, - and _ only: it names a file");
 	for (const struct settings_sink *o = s->sinks; o < k; o++) {
@@ -228,6 +249,10 @@ static int parse_sinks(struct settings *s, const struct yaml_node *list, struct 
 		if (item->kind != YAML_MAP)
 			return fail(why, item, "a sink is a map of settings");
 		err = set_defaults(k, sink_rows, ARRAY_SIZE(sink_rows));
+		for (size_t f = 0; f < item->count && !err; f++) {	/* which others there can be depends on it */
+			if (!strcmp(item->keys[f]->text, "type"))
+				err = parse_sink_field(k, item->keys[f], item->items[f], why);
+		}
 		for (size_t f = 0; f < item->count && !err; f++)
 			err = parse_sink_field(k, item->keys[f], item->items[f], why);
 		if (!err)
@@ -337,6 +362,8 @@ static void help_rows(struct buf *out, const struct row *table, size_t n, const 
 {
 	for (size_t i = 0; i < n; i++) {
 		buf_addf(out, "%s%-22s %-10s %s", indent, table[i].key, kind_text(table[i].kind), table[i].help);
+		if (table[i].of)
+			buf_addf(out, "; %s only", table[i].of);
 		if (table[i].initial && table[i].initial[0])
 			buf_addf(out, " [%s]", table[i].initial);
 		buf_add_char(out, '\n');
@@ -353,9 +380,10 @@ void settings_help(struct buf *out)
 static void manual_rows(struct buf *out, const struct row *table, size_t n, const char *prefix)
 {
 	for (size_t i = 0; i < n; i++)
-		buf_addf(out, "| `%s%s` | %s | %s%s%s | %s |\n", prefix, table[i].key, kind_text(table[i].kind),
+		buf_addf(out, "| `%s%s` | %s | %s%s%s | %s%s%s |\n", prefix, table[i].key, kind_text(table[i].kind),
 			table[i].initial && table[i].initial[0] ? "`" : "", table[i].initial ? table[i].initial : "required",
-			table[i].initial && table[i].initial[0] ? "`" : "", table[i].help);
+			table[i].initial && table[i].initial[0] ? "`" : "", table[i].help,
+			table[i].of ? "; only of type " : "", table[i].of ? table[i].of : "");
 }
 
 void settings_manual(struct buf *out)

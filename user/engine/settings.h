@@ -13,7 +13,7 @@
 #define SETTINGS_SINKS_MAX 32
 
 struct settings_sink {
-	char *name, *type, *url, *token_file, *ca_file, *index, *source, *sourcetype;
+	char *name, *type, *url, *token_file, *ca_file, *index, *source, *sourcetype, *min_severity, *tier;
 	uint64_t ack, required;		/* booleans */
 };
 
@@ -39,6 +39,7 @@ void settings_done(struct settings *s);
 int settings_parse(struct settings *s, const char *text, size_t len, struct settings_error *why);
 int settings_set(struct settings *s, const char *assignment, struct settings_error *why);	/* "key=value" */
 int settings_check(const struct settings *s, struct settings_error *why);	/* what concerns several keys */
+unsigned settings_severity(const char *word);	/* OCSF severity_id of a word of min_severity; 0: it is none */
 void settings_help(struct buf *out);		/* the table for --help */
 void settings_manual(struct buf *out);		/* the same as Markdown */
 

@@ -125,7 +125,7 @@ static int start_one(struct sinks *k, const struct settings_sink *from, char why
 	struct engine *e = k->engine;
 	struct sink_options o = { .name = from->name, .type = from->type, .url = from->url, .token_file = from->token_file,
 		.ca_file = from->ca_file, .index = from->index, .source = from->source, .sourcetype = from->sourcetype, .host = e->host,
-		.ack = from->ack };
+		.ack = from->ack, .filter = { .min_severity = settings_severity(from->min_severity), .security = !strcmp(from->tier, "security") } };
 	struct sink_callbacks cb = { .ctx = k, .health = on_health, .rejected = on_rejected };
 	const char *text = NULL;
 	int err = sink_start(&o, e->spine.journal, e->settings->journal_dir, &cb, &k->items[k->count], &text);

@@ -39,11 +39,11 @@ struct sink_dialect {
 	int (*seal)(void *d, const char *head, struct buf *body);	/* the last event added ends the batch: let it carry the chain's head */
 	/* fresh: this batch was sent before, so nothing said about that may be taken for this. */
 	void (*send)(void *d, const struct buf *body, bool fresh, struct sink_ticket *ticket, struct sink_answer *a);
-	/* Ask about n tickets of one channel; true where confirmed. The verdict is SINK_DONE or SINK_AGAIN. */
+	/* NULL where nothing is ever open. Ask about n tickets of one channel; true where confirmed. The verdict is SINK_DONE or SINK_AGAIN. */
 	void (*ask)(void *d, const struct sink_ticket *tickets, size_t n, bool *confirmed, struct sink_answer *a);
 };
 
-extern const struct sink_dialect sink_hec;
+extern const struct sink_dialect sink_hec, sink_webhook, sink_datadog;
 
 /* cut.c: an event of at most `limit` bytes that says that it was cut and how long it was; the longest texts lose first. */
 int event_cut(const char *line, size_t n, size_t limit, struct buf *out);

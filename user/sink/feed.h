@@ -11,6 +11,8 @@ struct feed {
 	const struct sink_dialect *dialect;
 	void *d;
 
+	struct sink_filter filter;
+
 	struct buf body;
 	uint64_t events;		/* in the body */
 	uint64_t first, end;		/* the lines that it was made of; 0, 0: none */

@@ -8,20 +8,14 @@
  * rise means that the channel began anew. What each answer means is the table in hec_answer.c.
  */
 #include <stdio.h>
-#include "base/file.h"
 #include "base/hash.h"
-#include "base/http.h"
 #include "sink/hec.h"
 
-#define TOKEN_MAX	1024
-
 struct hec {
-	struct http *http;
-	struct http_reply reply;
+	struct web web;
 	struct hec_urls url;
-	char *token_file, *token;
 	struct buf envelope;		/* the part that is the same for all events */
-	bool ack, gzip;
+	bool ack;
 	char channel[40];		/* of the present connection */
 	bool channel_used;
 	uint64_t last_id;		/* given on it */
@@ -80,19 +74,13 @@ static void hec_close(void *d)
 
 	if (!h)
 		return;
-	http_free(h->http);
-	http_reply_done(&h->reply);
+	web_close(&h->web);
 	buf_done(&h->envelope);
-	if (h->token)
-		explicit_bzero(h->token, strlen(h->token));
-	free(h->token);
-	free(h->token_file);
 	free(h);
 }
 
 static int hec_setup(struct hec *h, const struct sink_options *o, const _Atomic bool *abort, const char **why)
 {
-	struct http_options options = { .ca_file = o->ca_file && *o->ca_file ? o->ca_file : NULL, .abort = abort };
 	int err;
 
 	if (!o->url || !o->token_file || !*o->token_file)
@@ -100,15 +88,11 @@ static int hec_setup(struct hec *h, const struct sink_options *o, const _Atomic 
 	err = hec_urls(o->url, &h->url, why);
 	if (err)
 		return err;
-	h->token_file = strdup(o->token_file);
-	if (!h->token_file)
-		return -ENOMEM;
 	h->ack = o->ack;
-	h->gzip = !o->plain;
 	err = build_envelope(h, o);
 	if (!err)
 		err = channel_rotate(h);
-	return err ? err : http_new(&options, &h->http);
+	return err ? err : web_open(&h->web, o, abort);
 }
 
 static int hec_open(const struct sink_options *o, const _Atomic bool *abort, void **out, const char **why)
@@ -159,78 +143,20 @@ static int hec_seal(void *d, const char *head, struct buf *body)
 
 /* ---- requests ---- */
 
-/* The token as the file has it now. *changed: it is another one than before. */
-static int token_load(struct hec *h, bool *changed)
-{
-	_free_ char *text = NULL;
-	size_t n;
-	int err = file_slurp(h->token_file, TOKEN_MAX, &text, &n);
-
-	if (err)
-		return err;
-	n = strspn(text, " \t\r\n");
-	memmove(text, text + n, strlen(text + n) + 1);
-	n = strcspn(text, " \t\r\n");
-	if (!n || text[n + strspn(text + n, " \t\r\n")])
-		return -EBADMSG;
-	text[n] = 0;
-	for (const char *c = text; *c; c++) {
-		if (*c < 0x21 || *c > 0x7e)
-			return -EBADMSG;	/* it goes into a header */
-	}
-	*changed = !h->token || strcmp(h->token, text);
-	free(h->token);
-	h->token = steal(&text);
-	return 0;
-}
-
-static void answer_again(struct sink_answer *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void answer_again(struct sink_answer *a, const char *fmt, ...)
-{
-	va_list ap;
-
-	*a = (struct sink_answer){ .verdict = SINK_AGAIN, .wait_ms = -1 };
-	va_start(ap, fmt);
-	vsnprintf(a->why, sizeof(a->why), fmt, ap);
-	va_end(ap);
-}
-
-static bool have_token(struct hec *h, struct sink_answer *a)
-{
-	bool changed;
-	int err = h->token ? 0 : token_load(h, &changed);
-
-	if (err)
-		answer_again(a, "token file %s: %s", h->token_file, err == -EBADMSG ? "is not one word of printable characters" : strerror(-err));
-	return !err;
-}
-
-/* An answer of any status is in h->reply when this is true; otherwise *a is the answer. */
+/* An answer of any status is in the reply when this is true; otherwise *a is the answer. */
 static bool post(struct hec *h, const char *url, const char *channel, const struct buf *body, struct sink_answer *a)
 {
-	char authorization[TOKEN_MAX + 32], request_channel[80];
+	char authorization[WEB_SECRET_MAX + 32], request_channel[80];
 	const char *headers[] = { authorization, "Content-Type: application/json", channel ? request_channel : NULL, NULL };
-	struct http_request q = { .method = "POST", .url = url, .headers = headers, .body = body->data, .body_len = body->len, .gzip = h->gzip };
-	int err;
+	bool answered;
 
-	if (!have_token(h, a))
+	if (!web_secret(&h->web, a))
 		return false;
-	snprintf(authorization, sizeof(authorization), "Authorization: Splunk %s", h->token);
+	snprintf(authorization, sizeof(authorization), "Authorization: Splunk %s", h->web.secret);
 	snprintf(request_channel, sizeof(request_channel), "X-Splunk-Request-Channel: %s", channel ? channel : "");
-	err = http_do(h->http, &q, &h->reply);
+	answered = web_post(&h->web, url, headers, body, a);
 	explicit_bzero(authorization, sizeof(authorization));
-	if (err)
-		answer_again(a, "no answer%s: %.200s", h->reply.sent ? " after the request was sent" : "", h->reply.error);
-	return !err;
-}
-
-/* A refused token may have been replaced meanwhile: then there is no reason to wait. */
-static void token_refused(struct hec *h, struct sink_answer *a)
-{
-	bool changed = false;
-
-	if (!token_load(h, &changed) && changed)
-		a->wait_ms = 0;
+	return answered;
 }
 
 static void follow(struct hec *h, const struct hec_meaning *m, struct sink_answer *a)
@@ -239,7 +165,7 @@ static void follow(struct hec *h, const struct hec_meaning *m, struct sink_answe
 	case HEC_NOTHING:
 		break;
 	case HEC_READ_TOKEN:
-		token_refused(h, a);
+		web_secret_refused(&h->web, a);
 		break;
 	case HEC_USE_ACK:
 		a->weaker = false;
@@ -254,8 +180,8 @@ static void follow(struct hec *h, const struct hec_meaning *m, struct sink_answe
 		a->wait_ms = 1000;
 		break;
 	case HEC_NO_GZIP:
-		a->wait_ms = h->gzip ? 0 : -1;
-		h->gzip = false;
+		a->wait_ms = h->web.gzip ? 0 : -1;
+		h->web.gzip = false;
 		break;
 	}
 }
@@ -296,13 +222,13 @@ static void hec_send(void *d, const struct buf *body, bool fresh, struct sink_ti
 		(void)channel_rotate(h);
 		return;
 	}
-	hec_understand(&h->reply, &said);
+	hec_understand(&h->web.reply, &said);
 	m = hec_meaning(&said);
 	hec_answer(&said, m, a);
 	follow(h, m, a);
 	if (a->verdict == SINK_DONE)
 		take_id(h, fresh, t, a, &said);
-	if (h->reply.connected && h->channel_used && !fresh)
+	if (h->web.reply.connected && h->channel_used && !fresh)
 		(void)channel_rotate(h);	/* its next batch may meet a receiver that knows nothing of this one */
 }
 
@@ -330,13 +256,13 @@ static void hec_ask(void *d, const struct sink_ticket *t, size_t n, bool *confir
 		(void)channel_rotate(h);
 		return;
 	}
-	if (h->reply.connected)
+	if (h->web.reply.connected)
 		(void)channel_rotate(h);
-	if (!hec_confirmed(&h->reply, t, n, confirmed)) {
-		*a = (struct sink_answer){ .verdict = SINK_DONE, .wait_ms = -1, .status = h->reply.status };
+	if (!hec_confirmed(&h->web.reply, t, n, confirmed)) {
+		*a = (struct sink_answer){ .verdict = SINK_DONE, .wait_ms = -1, .status = h->web.reply.status };
 		return;
 	}
-	hec_understand(&h->reply, &said);
+	hec_understand(&h->web.reply, &said);
 	m = hec_meaning(&said);
 	hec_answer(&said, m, a);
 	follow(h, m, a);

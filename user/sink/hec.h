@@ -3,10 +3,9 @@
 #ifndef SINK_HEC_H
 #define SINK_HEC_H
 
-#include "base/http.h"
-#include "sink/dialect.h"
+#include "sink/web.h"
 
-#define HEC_URL_MAX 1024
+#define HEC_URL_MAX WEB_URL_MAX
 struct hec_urls {
 	char event[HEC_URL_MAX], ack[HEC_URL_MAX + 8];
 };

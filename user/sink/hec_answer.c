@@ -34,21 +34,6 @@ static const struct hec_meaning meanings[] = {
 	{ HEC_ANY, HEC_ANY, SINK_AGAIN, HEC_NOTHING, NULL },
 };
 
-/* Bytes from outside for a log line: printable ASCII only, blanks folded. */
-static void quote(const char *from, size_t n, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < n && used + 1 < size; i++) {
-		unsigned char c = from[i];
-
-		if (c <= ' ' && (!used || out[used - 1] == ' '))
-			continue;
-		out[used++] = c <= ' ' ? ' ' : c < 0x7f ? c : '?';
-	}
-	out[used] = 0;
-}
-
 static json_t *reply_json(const struct http_reply *r)
 {
 	return r->truncated || !r->body.len ? NULL : json_loadb(r->body.data, r->body.len, JSON_REJECT_DUPLICATES, NULL);
@@ -67,9 +52,9 @@ void hec_understand(const struct http_reply *r, struct hec_said *out)
 		out->ack_id = json_integer_value(id);
 	}
 	if (text)
-		quote(text, strlen(text), out->text, sizeof(out->text));
+		web_quote(text, strlen(text), out->text, sizeof(out->text));
 	else if (r->body.data)
-		quote(r->body.data, r->body.len, out->text, sizeof(out->text));
+		web_quote(r->body.data, r->body.len, out->text, sizeof(out->text));
 	json_decref(j);
 }
 

@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a collector listens: what people write in the settings, made the two addresses that are used. */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include "sink/hec.h"
-
-/* By number or by the one name that means it; "127.0.0.1.example.com" is somebody's. */
-static bool loopback(const char *host)
-{
-	char name[64];
-	size_t n = strcspn(host, host[0] == '[' ? "]" : ":/");
-	uint8_t a[4];
-
-	if (n >= sizeof(name))
-		return false;
-	memcpy(name, host, n);
-	name[n] = 0;
-	return !strcmp(name, "localhost") || !strcmp(name, "[::1") || (inet_pton(AF_INET, name, a) == 1 && a[0] == 127);
-}
 
 static bool ends_with(const char *s, size_t n, const char *end)
 {
@@ -28,14 +13,14 @@ static bool ends_with(const char *s, size_t n, const char *end)
 int hec_urls(const char *url, struct hec_urls *out, const char **why)
 {
 	static const char collector[] = "/services/collector";
-	const char *host = strstr(url, "://");
 	size_t n = strlen(url);
+	const char *host;
 	bool bare;
+	int err = web_url_check(url, &host, why);
 
-	host = host ? host + 3 : url;
-	if (strncmp(url, "https://", 8) && !(!strncmp(url, "http://", 7) && loopback(host)))
-		return *why = "url must begin with https:// (http:// only to a loopback address)", -EINVAL;
-	if (strpbrk(url, "?#@ \t\r\n") || !*host || *host == '/' || n > HEC_URL_MAX - sizeof(collector) - 8)
+	if (err)
+		return err;
+	if (strchr(url, '?') || n > HEC_URL_MAX - sizeof(collector) - 8)
 		return *why = "url must be https://host[:port][/path], without user, query or fragment", -EINVAL;
 	while (n && url[n - 1] == '/')
 		n--;

@@ -9,7 +9,7 @@
 #define ASK_MAX_MS	10000u
 #define ACK_TIMEOUT_MS	300000u
 
-static const struct sink_dialect *const dialects[] = { &sink_hec };
+static const struct sink_dialect *const dialects[] = { &sink_hec, &sink_webhook, &sink_datadog };
 
 static const struct sink_dialect *dialect_find(const char *type)
 {
@@ -46,9 +46,10 @@ static int setup(struct sink *s, const struct sink_options *o, const char *journ
 
 	f->dialect = dialect_find(o->type);
 	if (!f->dialect)
-		return *why = "there is no sink of this type; there is: splunk-hec", -EINVAL;
+		return *why = "there is no sink of this type; there are: splunk-hec, webhook, datadog", -EINVAL;
 	if (!o->name || snprintf(s->name, sizeof(s->name), "%s", o->name) >= (int)sizeof(s->name))
 		return *why = "a sink needs a name of at most 64 bytes", -EINVAL;
+	f->filter = o->filter;
 	s->ack_timeout_ms = o->ack_timeout_ms ? o->ack_timeout_ms : ACK_TIMEOUT_MS;
 	s->ask_max_ms = o->ack_poll_ms ? o->ack_poll_ms : ASK_MAX_MS;
 	s->backoff_max_ms = o->backoff_max_ms ? o->backoff_max_ms : BACKOFF_MAX_MS;

@@ -20,16 +20,25 @@
 #define SINK_EVENT_BYTES	(900u << 10)	/* longer events are shortened field by field */
 #define SINK_OPEN_BATCHES	32u		/* sent and not confirmed yet */
 
+/* Which lines go to a receiver; zeros: all. What is left out is passed over, and the head of the chain goes along all the same. */
+struct sink_filter {
+	unsigned min_severity;		/* OCSF severity_id, 1 to 6; the journal's own lines have none and go only where all goes */
+	bool security;			/* no telemetry: what was allowed and is on the record because `record:` asks for it */
+};
+
 /* Copied. NULL and "" mean the same. */
 struct sink_options {
 	const char *name;		/* names the cursor too: letters, digits, - and _ */
-	const char *type;		/* "splunk-hec" */
-	const char *url;		/* https://host:8088, with or without /services/collector/event; http only to a loopback address */
-	const char *token_file;		/* read again whenever the receiver refuses the token */
+	const char *type;		/* "splunk-hec", "webhook", "datadog" */
+	const char *url;		/* where it listens, https:// (http:// only to a loopback address); what may follow is the type's */
+	const char *token_file;		/* token, API key or signing secret; read again whenever the receiver refuses it */
 	const char *ca_file;		/* NULL: the system's authorities */
-	const char *index, *source, *sourcetype, *host;	/* sourcetype NULL: bailiff:event; others NULL: left out, the receiver decides */
-	bool ack;			/* wait for indexer acknowledgement */
+	const char *host;		/* NULL: left out, the receiver decides */
+	const char *index, *sourcetype;	/* Splunk's; sourcetype NULL: bailiff:event; index NULL: left out, the token decides */
+	const char *source;		/* Splunk's source, Datadog's service (NULL: bailiff) */
+	bool ack;			/* Splunk's: wait for indexer acknowledgement */
 	bool plain;			/* do not compress */
+	struct sink_filter filter;
 	unsigned ack_timeout_ms;	/* 0: 300,000; then the batch is sent again */
 	unsigned ack_poll_ms;		/* 0: 10,000 at most between two questions */
 	unsigned backoff_max_ms;	/* 0: 60,000 */

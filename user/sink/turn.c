@@ -118,6 +118,7 @@ static void opened(struct sink *s, struct range *r, const struct sink_ticket *t,
 
 	r->state = RANGE_OPEN;
 	r->ticket = *t;
+	r->events = s->feed.events;
 	r->sent_ms = sink_clock_ms();
 	if (a->forgot)
 		(void)window_forget(&s->window, t->channel, r);
@@ -232,7 +233,7 @@ static bool confirm(struct sink *s, const size_t *index, const bool *confirmed, 
 			continue;
 		any = true;
 		r->state = RANGE_DONE;
-		sink_count(s, r->end - r->first, 0, 0);
+		sink_count(s, r->events, 0, 0);
 	}
 	return any;
 }

@@ -17,7 +17,7 @@ struct range {
 	enum range_state state;
 	bool sent_before;
 	struct sink_ticket ticket;
-	uint64_t sent_ms;
+	uint64_t sent_ms, events;	/* of an open one; events: what of the lines went */
 	size_t limit;			/* an event may be so long */
 	char head[160];			/* signed state of the journal that went along; empty: none, or not taken */
 };
