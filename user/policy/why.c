@@ -47,7 +47,7 @@ static void add_place(struct buf *out, const char *file, unsigned line)
 void policy_why_rule(const struct policy_rule_info *rule, struct buf *out)
 {
 	buf_add_str(out, "by rule ");
-	add_cut(out, rule->id, 64);
+	add_cut(out, rule->id ? rule->id : "", 64);	/* none: of a policy that is compiled to be compared alone */
 	if (rule->file)
 		add_place(out, rule->file, rule->line);
 	if (rule->why) {
