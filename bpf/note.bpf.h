@@ -26,12 +26,15 @@ static __always_inline __u64 object_key(const struct report *r)
 }
 
 /*
- * Where the next one goes: a free place, else the oldest; of the rule's own ones, once it has enough. All without a branch: eight entries with
- * two each are more paths than a verifier walks.
+ * The next two search without a branch: eight entries with two each are more paths than a verifier walks. A mask is made opaque, or the compiler
+ * sees the choice in it and makes the branch after all; what is read is read where it stands, or the stack holds all of it at once.
  */
+#define READ_NOW(x) (*(const volatile typeof(x) *)&(x))
+
+/* Where the next one goes: a free place, else the oldest; of the rule's own ones, once it has enough. */
 static __always_inline __u32 note_place(const struct why_ring *ring, __u32 rule)
 {
-	__s64 oldest = 1ll << 62, own_oldest = oldest, at, less;
+	__s64 oldest = 1ll << 62, own_oldest = oldest, at, less, mask;
 	__u64 own = 0, is_own;
 	__u32 i;
 
@@ -39,20 +42,44 @@ static __always_inline __u32 note_place(const struct why_ring *ring, __u32 rule)
 	for (i = 0; i < WHY_ENTRIES; i++) {
 		const struct why_entry *e = &ring->entries[i];
 
-		is_own = (__u64)(e->rule ^ rule) - 1;
+		is_own = ((__u64)(READ_NOW(e->rule) ^ rule) - 1) >> 63;
 		OPAQUE(is_own);
-		is_own = is_own >> 63 & e->key & 1;
+		is_own &= READ_NOW(e->key);
+		OPAQUE(is_own);
+		is_own &= 1;
 		own += is_own;
-		at = e->time_ns << 3 | i;
+		at = READ_NOW(e->time_ns) << 3 | i;
 		less = at - oldest;
-		OPAQUE(less);
-		oldest += less & less >> 63;
-		at |= (__s64)(is_own - 1) & 1ll << 61;
+		mask = less >> 63;
+		OPAQUE(mask);
+		oldest += less & mask;
+		mask = is_own - 1;
+		OPAQUE(mask);
+		at |= mask & 1ll << 61;
 		less = at - own_oldest;
-		OPAQUE(less);
-		own_oldest += less & less >> 63;
+		mask = less >> 63;
+		OPAQUE(mask);
+		own_oldest += less & mask;
 	}
 	return (own >= WHY_OF_RULE ? own_oldest : oldest) & (WHY_ENTRIES - 1);
+}
+
+/* The place where this key is noted already, or WHY_ENTRIES. */
+static __always_inline __u32 note_found(const struct why_ring *ring, __u64 key)
+{
+	__u64 differs, negative, same, found = 0;
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < WHY_ENTRIES; i++) {
+		differs = READ_NOW(ring->entries[i].key) ^ key;
+		negative = -differs;
+		OPAQUE(negative);
+		same = ((differs | negative) >> 63) - 1;	/* all ones: it is */
+		OPAQUE(same);
+		found |= (i + 1) & same;
+	}
+	return found ? (found - 1) & (WHY_ENTRIES - 1) : WHY_ENTRIES;
 }
 
 /* The end of a walked text, as words: both sides are aligned, which a copy of bytes would not use. */
@@ -97,24 +124,15 @@ static __always_inline void note_fill(struct why_entry *e, const struct report *
 		note_text(e, s, paths);
 }
 
-/* Counted where it is noted already? Without a branch in the search, like note_place(). */
+/* Is it noted already? Then it is counted there. */
 static __always_inline bool noted(struct why_ring *ring, __u64 key)
 {
-	__u64 differs, found = 0, place = 0;
+	__u32 place = note_found(ring, key);
 	struct why_entry *e;
-	__u32 i;
 
-#pragma unroll
-	for (i = 0; i < WHY_ENTRIES; i++) {
-		differs = ring->entries[i].key ^ key;
-		OPAQUE(differs);
-		differs = ~(differs | -differs) >> 63;	/* 1: it does not */
-		found |= differs;
-		place |= i & -differs;
-	}
-	if (!found)
+	if (place >= WHY_ENTRIES)
 		return false;
-	e = &ring->entries[place & (WHY_ENTRIES - 1)];
+	e = &ring->entries[place];
 	e->time_ns = bpf_ktime_get_boot_ns();
 	__sync_fetch_and_add(&e->times, 1);
 	return true;
@@ -135,7 +153,7 @@ static __always_inline void note(const struct report *r, __u64 object, const str
 		return;
 	}
 	place = note_place(ring, r->rule);
-	e = &ring->entries[place];
+	e = &ring->entries[place & (WHY_ENTRIES - 1)];
 	*(volatile __u64 *)&e->key = 0;
 	note_fill(e, r, s, paths);
 	barrier();

@@ -211,13 +211,13 @@ noinline int place_of(__u32 index, __u64 rank)
 		newer = 0;
 #pragma unroll
 		for (j = 0; j < WHY_ENTRIES; j++) {
-			less = at - (__s64)(ring->entries[j].time_ns << 3 | j);
+			less = (at - (__s64)(ring->entries[j].time_ns << 3 | j)) >> 63 & 1;
 			OPAQUE(less);
-			newer += less >> 63;
+			newer += less;
 		}
-		less = (newer ^ rank) - 1;
+		less = ((newer ^ rank) - 1) >> 63;
 		OPAQUE(less);
-		found |= i & -(__u32)(less >> 63);
+		found |= i & -(__u32)less;
 	}
 	return found;
 }
