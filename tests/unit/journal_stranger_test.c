@@ -137,7 +137,9 @@ TEST(exit_codes_tell_usage_from_damage_from_nothing_to_check)
 		{ "", 2 }, { "nonsense", 2 }, { "--help", 0 }, { "verify --help", 0 }, { "export --help", 0 }, { "pubkey --help", 0 },
 		{ "verify --nonsense", 2 }, { "verify a b", 2 }, { "verify /nowhere", 125 }, { "verify --key /nowhere", 125 },
 		{ "verify --key $R/settings.yaml", 125 }, { "verify --head x", 2 }, { "verify $R", 125 }, { "export /nowhere", 125 },
-		{ "export --since nonsense", 2 }, { "export --seq -1", 2 }, { "pubkey /nowhere", 125 }, { "pubkey", 0 }, { "verify", 0 }, { "export", 0 },
+		{ "export --since nonsense", 2 },
+		{ "export --until nonsense", 2 }, { "export --severity loud", 2 }, { "export --seq -1", 2 },
+		{ "pubkey /nowhere", 125 }, { "pubkey", 0 }, { "verify", 0 }, { "export", 0 },
 	};
 	struct place p = small_journal(3, 0);
 	char out[16384];
@@ -183,7 +185,34 @@ TEST(export_prints_the_very_bytes)
 	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2030-01-01T00:00:00Z | grep -c 4000000000000"), 0);
 	CHECK_STR(out, "1\n");
 	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2h | grep -c '\"old\"'"), 1);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --until 2020-01-01T00:00:00Z | grep -c '\"old\"'"), 0);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --until 2030-01-01T00:00:00Z | grep -c '\"new\"'"), 1);
 	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --since 2h | grep -c '\"segment\",'"), 0);
+	place_remove(&p);
+}
+
+TEST(export_takes_one_sandbox_and_what_is_severe)
+{
+	static const char *const lines[] = {
+		"{\"metadata\":{\"uid\":\"u\"},\"class_uid\":1001,\"severity_id\":1,\"time\":5,\"unmapped\":{\"sandbox\":{\"id\":\"01A\",\"name\":\"ape\"}},\"n\":1}",
+		"{\"metadata\":{\"uid\":\"u\"},\"class_uid\":1001,\"severity_id\":4,\"time\":5,\"unmapped\":{\"sandbox\":{\"id\":\"01A\",\"name\":\"ape\"}},\"n\":2}",
+		"{\"metadata\":{\"uid\":\"u\"},\"class_uid\":1001,\"severity_id\":4,\"time\":5,"
+		"\"unmapped\":{\"sandbox\":{\"id\":\"01B\",\"name\":\"bee, not ape\"}},\"n\":3}",
+	};
+	struct place p = small_journal(3, 0);
+	struct journal *j = journal_begin(&p, NULL);
+	char out[4096];
+
+	need_binaries();
+	for (int i = 0; i < 3; i++)
+		CHECK_OK(journal_append(j, lines[i], strlen(lines[i]), NULL));
+	journal_close(j);
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --sandbox ape | grep -o '\"n\":.' | tr -d '\\n'"), 0);
+	CHECK_STR(out, "\"n\":1\"n\":2");
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --severity high | grep -o '\"n\":.' | tr -d '\\n'"), 0);
+	CHECK_STR(out, "\"n\":2\"n\":3");
+	CHECK_EQ(run(&p, out, sizeof(out), "$B/bailiff journal export --sandbox 01B --severity fatal"), 0);
+	CHECK_STR(out, "");
 	place_remove(&p);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/option.h"
 #include "cli/where.h"
+#include "event/event.h"
 #include "journal/journal.h"
 
 static int exec_view(int argc, char **argv);
@@ -50,32 +51,87 @@ static int exec_view(int argc, char **argv)
 /* ---- export ---- */
 
 struct export_options {
-	const char *since, *dir;
+	const char *since, *until, *sandbox, *severity;
 	struct cli_number seq;
 };
 
 static const struct cli_option options[] = {
 	{ "since", 0, "TIME", OPTION_TEXT, offsetof(struct export_options, since), "events from then on: 2026-11-24T08:00:00Z, or 90s, 10m, 2h, 7d ago" },
+	{ "until", 0, "TIME", OPTION_TEXT, offsetof(struct export_options, until), "events before then, written alike" },
+	{ "sandbox", 0, "ID|NAME", OPTION_TEXT, offsetof(struct export_options, sandbox), "only events of this sandbox" },
+	{ "severity", 0, "LEVEL", OPTION_TEXT, offsetof(struct export_options, severity),
+	  "only events of this level or above: informational, low, medium, high, critical, fatal" },
 	{ "seq", 0, "N", OPTION_NUMBER, offsetof(struct export_options, seq), "lines from number N on" },
 };
 static const struct cli_spec spec = {
-	.usage = "bailiff journal export [DIR] [--since TIME] [--seq N]",
+	.usage = "bailiff journal export [DIR] [--since TIME] [--until TIME] [--sandbox ID|NAME] [--severity LEVEL] [--seq N]",
 	.about = "Print the journal in DIR (default: this host's), one JSON event a line, exactly the bytes that were signed. Lines without a\n"
-		 "time are printed whatever --since says.",
+		 "time are printed whatever --since and --until say; the journal's own lines are no sandbox's and have no severity to ask for.",
 	.options = options,
 	.option_count = ARRAY_SIZE(options),
 	.more = "exit code: 0 printed, 1 part of the journal is damaged (`bailiff journal verify` says where), 2 usage, 125 there is no journal to read",
 };
 
-static int print_lines(struct journal_cursor *c, uint64_t since_ms)
+struct filter {
+	uint64_t since_ms, until_ms;	/* 0: no limit */
+	const char *sandbox;
+	unsigned severity;		/* 0: any */
+};
+
+static int read_severity(const char *text, unsigned *out)
+{
+	static const char *const names[] = { "informational", "low", "medium", "high", "critical", "fatal" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(names[i], text)) {
+			*out = i + 1;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static bool event_wanted(const struct filter *f, const struct event_view *v)
+{
+	if (v->severity < f->severity)
+		return false;
+	if (!f->sandbox)
+		return true;
+	return (v->sandbox && !strcmp(v->sandbox, f->sandbox)) || (v->sandbox_uid && !strcmp(v->sandbox_uid, f->sandbox));
+}
+
+/* 1, 0, -ENOMEM. A line that cannot be read as an event is none that was asked for. */
+static int wanted(const struct filter *f, const struct journal_line *l)
+{
+	struct event_view v;
+	uint64_t ms;
+	int err;
+
+	if (!journal_line_u64(l->text, l->len, "time", &ms) && (ms < f->since_ms || (f->until_ms && ms >= f->until_ms)))
+		return 0;
+	if (!f->sandbox && !f->severity)
+		return 1;
+	if (f->sandbox && !memmem(l->text, l->len, f->sandbox, strlen(f->sandbox)))
+		return 0;	/* parsing costs a hundred times as much as looking */
+	err = event_view_parse(l->text, l->len, &v);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	err = event_wanted(f, &v);
+	event_view_done(&v);
+	return err;
+}
+
+static int print_lines(struct journal_cursor *c, const struct filter *f)
 {
 	struct journal_line l;
 	int got;
 
 	while ((got = journal_cursor_read(c, &l)) == 1) {
-		uint64_t ms;
+		int take = wanted(f, &l);
 
-		if (since_ms && !journal_line_u64(l.text, l.len, "time", &ms) && ms < since_ms)
+		if (take < 0)
+			return take;
+		if (!take)
 			continue;
 		if (fwrite(l.text, 1, l.len, stdout) != l.len || putchar('\n') == EOF)
 			return -errno;
@@ -83,7 +139,7 @@ static int print_lines(struct journal_cursor *c, uint64_t since_ms)
 	return fflush(stdout) ? -errno : got;
 }
 
-static int export_dir(const char *dir, const struct export_options *o, uint64_t since_ms)
+static int export_dir(const char *dir, const struct export_options *o, const struct filter *f)
 {
 	struct journal_cursor *c;
 	int err = journal_cursor_open(dir, NULL, &c);
@@ -95,7 +151,7 @@ static int export_dir(const char *dir, const struct export_options *o, uint64_t 
 	if (o->seq.given)
 		err = journal_cursor_seek(c, o->seq.value ? o->seq.value : 1);
 	if (!err)
-		err = print_lines(c, since_ms);
+		err = print_lines(c, f);
 	journal_cursor_close(c);
 	if (err == -EPIPE)
 		return CLI_OK;	/* who reads has enough */
@@ -104,13 +160,25 @@ static int export_dir(const char *dir, const struct export_options *o, uint64_t 
 	return err ? CLI_FAILED : CLI_OK;
 }
 
+static int read_filter(const struct export_options *o, struct filter *f)
+{
+	f->sandbox = o->sandbox;
+	if (o->since && cli_parse_since(o->since, &f->since_ms))
+		return log_err(0, "--since: neither a time (2026-11-24T08:00:00Z) nor a duration (2h)"), -EINVAL;
+	if (o->until && cli_parse_since(o->until, &f->until_ms))
+		return log_err(0, "--until: neither a time (2026-11-24T08:00:00Z) nor a duration (2h)"), -EINVAL;
+	if (o->severity && read_severity(o->severity, &f->severity))
+		return log_err(0, "--severity: informational, low, medium, high, critical or fatal"), -EINVAL;
+	return 0;
+}
+
 static int export(int argc, char **argv)
 {
 	struct cli_spec here = spec;
 	struct export_options o = {};
 	_cleanup_(where_done) struct where w = {};
 	_free_ char **rest = NULL;
-	uint64_t since_ms = 0;
+	struct filter f = {};
 	size_t count;
 	int err;
 
@@ -118,13 +186,13 @@ static int export(int argc, char **argv)
 	err = cli_parse(&here, argc, argv, &o, &rest, &count);
 	if (err)
 		return err > 0 ? CLI_OK : CLI_USAGE;
-	if (count > 1 || (o.since && cli_parse_since(o.since, &since_ms))) {
-		log_err(0, count > 1 ? "usage: %s" : "--since: neither a time (2026-11-24T08:00:00Z) nor a duration (2h); usage: %s", spec.usage);
+	if (count > 1)
+		return log_err(0, "usage: %s", spec.usage), CLI_USAGE;
+	if (read_filter(&o, &f))
 		return CLI_USAGE;
-	}
 	if (!count && where_load(&w))
 		return CLI_NOT_STARTED;
-	return export_dir(count ? rest[0] : w.journal_dir, &o, since_ms);
+	return export_dir(count ? rest[0] : w.journal_dir, &o, &f);
 }
 
 int cmd_journal(int argc, char **argv)
