@@ -174,9 +174,11 @@ TEST(a_limit_holds_back_what_is_not_durable_yet)
 
 TEST(a_damaged_or_foreign_place_means_the_first_line_again)
 {
-	static const char *const bad[] = { "", "x", "bailiff-cursor-1 00 5\n", "bailiff-cursor-1 000102030405060708090a0b0c0d0e0f 5",
-					   "bailiff-cursor-1 000102030405060708090a0b0c0d0e0f 05\n", "bailiff-cursor-1 000102030405060708090a0b0c0d0e0f \n",
-					   "bailiff-cursor-1 000102030405060708090a0b0c0d0e0f 4\n" /* well-formed, of another journal */ };
+	static const char *const bad[] = { "", "x", "bailiff-cursor-1 000102030405060708090a0b0c0d0e0f 5\n",
+					   "bailiff-cursor-2 00 5 -\n",
+					   "bailiff-cursor-2 000102030405060708090a0b0c0d0e0f 5 -",
+					   "bailiff-cursor-2 000102030405060708090a0b0c0d0e0f 05 -\n", "bailiff-cursor-2 000102030405060708090a0b0c0d0e0f  -\n",
+					   "bailiff-cursor-2 000102030405060708090a0b0c0d0e0f 4 -\n" /* well-formed, of another journal */ };
 	struct place p = place_make();
 	struct journal *j = journal_begin(&p, NULL);
 	struct journal_cursor *c;

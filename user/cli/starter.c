@@ -103,12 +103,12 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Is there patience left? Said once where it takes long. */
+/* Is there patience left? Where it takes long, whoever sits before it is told, once; a program reads nothing but the lines that it knows. */
 static bool patient(struct starter *s)
 {
 	int64_t waited = now_ms() - s->since;
 
-	if (waited > NOTE_SECONDS * 1000 && !s->noted) {
+	if (waited > NOTE_SECONDS * 1000 && !s->noted && isatty(STDERR_FILENO)) {
 		log_info("waiting for the engine: the kernel checks its programs, or an earlier one is about to leave");
 		s->noted = true;
 	}
