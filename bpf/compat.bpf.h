@@ -100,6 +100,14 @@
 #define noinline __attribute__((noinline))
 
 /*
+ * A kernel object that is only looked at. Since 6.2 the verifier searches all of the kernel's types by name, up to four times, whenever a program
+ * reads a pointer from a structure that it trusts (btf_nested_type_is_trusted): ten million instructions each. What it is told not to trust it does not
+ * search for, and a read that faults gives 0, as before. bpf_rdonly_cast (since 6.2) costs nothing at run time.
+ */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+#define LOOK_AT(p) ((typeof(p))(bpf_rdonly_cast ? bpf_rdonly_cast((p), bpf_core_type_id_kernel(typeof(*(p)))) : (void *)(p)))
+
+/*
  * A value that the verifier cannot know. 6.1 walks a bpf_loop callback once with the caller's exact stack: loop state that starts as a
  * constant makes it delete branches (KERNEL.md 0.1). Every scalar of loop state starts as UNKNOWN(x).
  */

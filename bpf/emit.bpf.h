@@ -16,7 +16,7 @@ struct who {
 
 static __always_inline void head_fill(struct rec_head *head, __u16 type, __u16 ring, __u32 size, const struct who *h)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = LOOK_AT(bpf_get_current_task_btf());
 	__u64 ids = bpf_get_current_uid_gid(), pids = bpf_get_current_pid_tgid();
 
 	head->type = type;

@@ -43,15 +43,15 @@ int BPF_PROG(on_file_open, struct file *file, int prev)
 		return 0;
 	if (o.verbs & 1u << VERB_EXECUTE)
 		o.op = ACT_EXEC;
-	o.mnt = file->f_path.mnt;
-	o.dentry = file->f_path.dentry;
+	o.mnt = LOOK_AT(file)->f_path.mnt;
+	o.dentry = LOOK_AT(file)->f_path.dentry;
 	return REFUSED(judge(&h, &o));
 }
 
 /* A descriptor arrives by SCM_RIGHTS or pidfd_getfd: judged as if opened here. */
 static __always_inline int judge_received(const struct here *h, struct file *file)
 {
-	struct dentry *dentry = file->f_path.dentry;
+	struct dentry *dentry = LOOK_AT(file)->f_path.dentry;
 	__u64 magic = BPF_CORE_READ(dentry, d_sb, s_magic);
 	struct object o = { .op = ACT_RECEIVE };
 	char name[8] = {};
@@ -72,7 +72,7 @@ static __always_inline int judge_received(const struct here *h, struct file *fil
 	if (file->f_flags & O_PATH)
 		return 0;	/* whatever is done with it is judged then */
 	o.verbs = open_verbs(file->f_flags & ~(FMODE_EXEC_FLAG | O_TMPFILE_BIT | O_TRUNC), file->f_mode & ~FMODE_CREATED);
-	o.mnt = file->f_path.mnt;
+	o.mnt = LOOK_AT(file)->f_path.mnt;
 	o.dentry = dentry;
 	return judge(h, &o);
 }
@@ -136,7 +136,7 @@ int BPF_PROG(on_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot
 
 	if (prev || !(prot & PROT_EXEC))
 		return prev;
-	file = vma->vm_file;
+	file = LOOK_AT(vma)->vm_file;
 	if (!file)
 		return 0;	/* anonymous memory: JIT looks the same as anything else */
 	return REFUSED(judge_mapped(file, ACT_PROTECT_EXEC));
@@ -157,7 +157,7 @@ static __always_inline bool never_creates(const struct path *dir)
  */
 static __always_inline bool name_unknown(const struct dentry *dentry)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = LOOK_AT(bpf_get_current_task_btf());
 
 	return BPF_CORE_READ(dentry, d_flags) & DCACHE_PAR_LOOKUP && task->nameidata && !(BPF_CORE_READ(task, nameidata, flags) & LOOKUP_REVAL);
 }
@@ -182,7 +182,7 @@ int BPF_PROG(on_path_mknod, const struct path *dir, struct dentry *dentry, umode
 		o.op = ACT_CREATE;
 		o.early = name_unknown(dentry);
 	}
-	o.mnt = dir->mnt;
+	o.mnt = LOOK_AT(dir)->mnt;
 	judgement = judge(&h, &o);
 	return judgement == JUDGE_LATER ? -ESTALE : REFUSED(judgement);
 }
@@ -249,8 +249,8 @@ int BPF_PROG(on_path_rename, const struct path *old_dir, struct dentry *old, con
 
 	if (prev || !sandbox_here(&h))
 		return prev;
-	n.old_mnt = old_dir->mnt;
-	n.new_mnt = new_dir->mnt;
+	n.old_mnt = LOOK_AT(old_dir)->mnt;
+	n.new_mnt = LOOK_AT(new_dir)->mnt;
 	n.old = old;
 	n.new = new;
 	n.exchange = flags & RENAME_EXCHANGE;
@@ -270,7 +270,7 @@ int BPF_PROG(on_path_link, struct dentry *old, const struct path *new_dir, struc
 
 	if (prev || !sandbox_here(&h))
 		return prev;
-	n.old_mnt = n.new_mnt = new_dir->mnt;
+	n.old_mnt = n.new_mnt = LOOK_AT(new_dir)->mnt;
 	n.old = old;
 	n.new = new;
 	n.old_verbs = 1u << VERB_READ | 1u << VERB_CHANGE;
@@ -321,7 +321,7 @@ static __always_inline int judge_ioctl(struct file *file, unsigned int cmd)
 	if (ioctl_names(cmd))
 		return guard_ioctl(RULE_BUILTIN(NAME_CHANGE), cmd);
 	if (ioctl_changes(cmd))
-		return REFUSED(judge_name(&file->f_path, file->f_path.dentry, 1u << VERB_CHANGE, ACT_SETATTR));
+		return REFUSED(judge_name(&file->f_path, LOOK_AT(file)->f_path.dentry, 1u << VERB_CHANGE, ACT_SETATTR));
 	return 0;
 }
 

@@ -304,13 +304,13 @@ static __always_inline int judge_name(const struct path *dir, struct dentry *den
 
 	if (!sandbox_here(&h))
 		return 0;
-	o.mnt = dir->mnt;
+	o.mnt = LOOK_AT(dir)->mnt;
 	return judge(&h, &o);
 }
 
 static __always_inline int judge_path(const struct path *path, __u32 verbs, enum operation op)
 {
-	struct dentry *dentry = path->dentry;
+	struct dentry *dentry = LOOK_AT(path)->dentry;
 
 	return judge_name(path, dentry, verbs, op);
 }

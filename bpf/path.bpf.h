@@ -175,7 +175,7 @@ static __always_inline __u64 walk_stamp(void)
 /* The mount at the top decides whether the path means anything here. */
 static __always_inline void top_trust(struct walk *w)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = LOOK_AT(bpf_get_current_task_btf());
 	struct mount *m = (void *)w->mount;
 	__u64 ns = (__u64)BPF_CORE_READ(m, mnt_ns);
 
